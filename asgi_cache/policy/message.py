@@ -1,0 +1,97 @@
+"""The messages that the policy reasons about, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from asgi_cache.policy.cache_control import RequestDirectives, ResponseDirectives
+
+Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""Header field lines as ASGI has them: lower-case names, order and repeats kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as the policy sees it."""
+
+    method: str
+    fields: Fields
+    directives: RequestDirectives
+    has_credentials: bool = False
+    """It carries something that says whose request this is (RFC 9111, section 3.5)."""
+    partitioned: bool = False
+    """Its key proves whose it is, so that nobody else can reach what is stored under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The head of a response that the app has begun to send."""
+
+    status: int
+    fields: Fields
+    directives: ResponseDirectives
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A complete response as it is kept, with everything a later decision needs.
+
+    All that can be computed once is computed when it is stored; serving it
+    reads, compares and sends.
+    """
+
+    key: bytes
+    """The 16-byte digest it is stored under; a store that returns another one is wrong."""
+    status: int
+    fields: tuple[tuple[bytes, bytes], ...]
+    """As they are sent again, but for ``Age`` and ``Cache-Status``."""
+    body: bytes
+    stored_at: float
+    """When the response arrived, in seconds since the epoch."""
+    initial_age: float
+    """Its age in seconds at that moment (``corrected_initial_age``, section 4.2.3)."""
+    lifetime: float
+    """Freshness lifetime in seconds (section 4.2.1)."""
+    stale_while_revalidate: float = 0.0
+    stale_if_error: float = 0.0
+    must_validate: bool = False
+    """``no-cache``: never reused without validation."""
+    must_revalidate: bool = False
+    """Never served stale: ``must-revalidate``, ``proxy-revalidate``, ``s-maxage``."""
+    shareable: bool = False
+    """The app itself lets it answer requests that carry credentials."""
+    etag: bytes | None = None
+    """The entity tag clients see: the app's own, else one made from the body."""
+    etag_is_ours: bool = False
+    """The app does not know the entity tag, so it cannot validate by it."""
+    last_modified: bytes | None = None
+    log: bytes = b""
+    """Identity of the purge log that ``birth`` is a position of."""
+    birth: int = 0
+    """The log's position when the app was asked; later purges apply to it."""
+
+    def age_at(self, now: float) -> float:
+        """Its age in seconds at *now*; a clock that went back does not make it younger."""
+        return self.initial_age + max(0.0, now - self.stored_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Where one of several responses to a URL is kept, and which requests select it."""
+
+    vary: tuple[bytes, ...]
+    """The names of the fields that selected it, in lower case and sorted."""
+    selector: bytes
+    """Digest of the primary key and those fields' normalised values in its request."""
+    language_selector: bytes | None = None
+    """The same, but with ``Accept-Language`` replaced by the language it was answered in."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantIndex:
+    """What is stored under a primary key whose responses vary: the newest variant first."""
+
+    key: bytes
+    variants: tuple[Variant, ...]

@@ -1,0 +1,49 @@
+"""What an operator says about the responses of a route: one frozen record of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the responses of the routes it names are kept. Durations are seconds.
+
+    A rule supplies what the app left unsaid. It never overrides a restriction
+    that the app's response states.
+    """
+
+    ttl: float | None = None
+    """Freshness lifetime where the app states none."""
+    client_ttl: float = 0.0
+    """``max-age`` for clients and proxies downstream; 0 lets them keep a copy to validate."""
+    stale_while_revalidate: float = 0.0
+    """How long after its lifetime a response is served while it is being refreshed."""
+    stale_if_error: float = 0.0
+    """How long after its lifetime a response is served when the app fails."""
+    public: bool = False
+    """The same answer for every user, whatever credentials a request carries."""
+    query: tuple[str, ...] | None = None
+    """Names of the query parameters that count; the app sees no others. ``None``: all."""
+    ignore_query: tuple[str, ...] = ()
+    """Names of the query parameters that do not count; the app does not see them."""
+    sort_query: bool = False
+    """Whether the order of query parameters is of no account."""
+    vary: tuple[str, ...] = ()
+    """Request fields that are part of the key from the start."""
+    status_ttl: Mapping[int, float] = field(default_factory=dict)
+    """Freshness lifetime for a status code, before ``ttl``: negative caching."""
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    """Methods that are answered from the store; with ``POST`` its body is part of the key."""
+    client_bypass: bool = True
+    """Whether a client's ``no-cache``, ``max-age`` or ``Pragma`` makes the app answer."""
+    cookies: Literal["safe", "rfc9111"] = "safe"
+    """``safe``: nothing with ``Set-Cookie`` is stored, and ``Cookie`` is a credential."""
+    heuristic: float = 0.0
+    """That part of the time since ``Last-Modified`` counts as freshness; 0 turns it off."""
+    max_body: int = 8 * 1024 * 1024
+    """Bytes beyond which a body is passed on but not stored."""
+    store_private: bool = False
+    """Store ``private`` responses too, in their user's own partition."""

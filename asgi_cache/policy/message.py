@@ -23,6 +23,8 @@ class Request:
     """It carries something that says whose request this is (RFC 9111, section 3.5)."""
     partitioned: bool = False
     """Its key proves whose it is, so that nobody else can reach what is stored under it."""
+    url: str = ""
+    """Its target URI (RFC 9110, section 7.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class StoredResponse:
     """The 16-byte digest it is stored under; a store that returns another one is wrong."""
     status: int
     fields: tuple[tuple[bytes, bytes], ...]
-    """As they are sent again, but for ``Age`` and ``Cache-Status``."""
+    """As they are sent again, but for ``Age`` and ``Cache-Status``; the app's own come first."""
     body: bytes
     stored_at: float
     """When the response arrived, in seconds since the epoch."""
@@ -54,6 +56,8 @@ class StoredResponse:
     """Its age in seconds at that moment (``corrected_initial_age``, section 4.2.3)."""
     lifetime: float
     """Freshness lifetime in seconds (section 4.2.1)."""
+    added: int = 0
+    """How many of ``fields`` the cache added; they are the last ones."""
     stale_while_revalidate: float = 0.0
     stale_if_error: float = 0.0
     must_validate: bool = False
@@ -71,6 +75,11 @@ class StoredResponse:
     """Identity of the purge log that ``birth`` is a position of."""
     birth: int = 0
     """The log's position when the app was asked; later purges apply to it."""
+
+    @property
+    def app_fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """What the app sent, without what the cache added."""
+        return self.fields[: len(self.fields) - self.added]
 
     def age_at(self, now: float) -> float:
         """Its age in seconds at *now*; a clock that went back does not make it younger."""

@@ -1,0 +1,61 @@
+# `make demo` shows the cache at work; `make test` runs the tests; `make help` lists the rest.
+# Each target installs what it needs into .venv, once: only Python 3.11 or newer has to be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Quiet and without questions: what tools say of their own newer versions is no concern of a build.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export NO_MKDOCS_2_WARNING := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: help demo test check docs bench conformance transparency clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.demo ## Show the cache in front of an example app (SERVE=1: leave it running)
+	@$(BIN)/python -m asgi_cache.demo
+
+test: $(VENV)/.test ## Run the tests with coverage (ARGS="tests/policy -x": only some, without)
+	@sh tests/ensure-redis.sh
+	@$(BIN)/python -m pytest -q $(or $(ARGS),--cov)
+
+check: $(VENV)/.check docs ## Check format, lint, types, the direction of imports, and the docs
+	@$(BIN)/ruff format --quiet --check . || { echo 'Run: $(BIN)/ruff format .'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/pyright --verifytypes asgi_cache --ignoreexternal
+	@$(BIN)/lint-imports
+
+docs: $(VENV)/.docs ## Build the documentation into site/
+	@$(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
+
+bench: $(VENV)/.test ## Measure a hit against a bare app that sends the same bytes
+	@$(BIN)/python -m benchmarks
+
+conformance: $(VENV)/.test ## Run the HTTP cache tests of cache-tests.fyi (needs Node and npm)
+	@$(BIN)/python -m benchmarks.conformance $(ARGS)
+
+transparency: $(VENV)/.test ## Run the test suites of Starlette and FastAPI behind the cache
+	@$(BIN)/python -m benchmarks.transparency $(ARGS)
+
+clean: ## Remove what the targets made
+	@rm -rf $(VENV) site .coverage .*_cache benchmarks/*/.work
+
+# One environment; a stamp for each set of extras in it, out of date when pyproject.toml changes.
+$(VENV)/.demo: EXTRAS := demo
+$(VENV)/.test: EXTRAS := test
+$(VENV)/.docs: EXTRAS := docs
+$(VENV)/.check: EXTRAS := test,lint,docs
+$(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.check: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'asgi_cache needs Python 3.11 or newer: make PYTHON=/path/to/python3'; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
+	@echo 'Installing asgi-cache[$(EXTRAS)] into $(VENV) ...'
+	@$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
+	@touch $@

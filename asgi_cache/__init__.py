@@ -1,0 +1,23 @@
+"""A shared HTTP cache for ASGI applications."""
+
+from asgi_cache.cache import Cache
+from asgi_cache.errors import (
+    CacheError,
+    ConfigurationError,
+    CorruptRecord,
+    StoreError,
+    StoreUnavailable,
+)
+from asgi_cache.middleware import CacheMiddleware
+from asgi_cache.policy.rule import Rule
+
+__all__ = [
+    "Cache",
+    "CacheError",
+    "CacheMiddleware",
+    "ConfigurationError",
+    "CorruptRecord",
+    "Rule",
+    "StoreError",
+    "StoreUnavailable",
+]

@@ -1,0 +1,119 @@
+"""What a request asks for: its key, its partition, and what stands in the way of an answer."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope
+
+from asgi_cache.identity import NOBODY, Identity
+from asgi_cache.policy.cache_control import parse_request
+from asgi_cache.policy.fields import combined
+from asgi_cache.policy.key import digest, selecting_value
+from asgi_cache.policy.message import Fields, Request
+from asgi_cache.policy.rule import Rule
+from asgi_cache.policy.validation import PRECONDITIONS
+from asgi_cache.request_body import BufferedReceive
+from asgi_cache.targets import Target
+
+logger = logging.getLogger(__name__)
+
+OVERRIDES = frozenset(
+    {
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
+)
+"""Fields that make some apps answer another request than the one its line names."""
+
+FORWARDED = frozenset(
+    {b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-proto"}
+)
+"""Fields that apps build URLs from; those that are present are part of the key."""
+
+BODY_LIMIT = 64 * 1024
+"""Bytes of a POST request's body that can be part of a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that may be answered from the store."""
+
+    request: Request
+    rule: Rule
+    target: Target
+    key: bytes
+    """Its primary key."""
+    receive: Receive
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
+    """A request that only the app can answer, and why."""
+
+    reason: str
+    """As ``Cache-Status`` has it (RFC 9211, section 2.2)."""
+    detail: str
+    receive: Receive
+
+
+async def ask(
+    scope: Scope, receive: Receive, target: Target, rule: Rule, identity: Identity
+) -> Asked | Unanswerable:
+    """Find out what a request asks for, and in whose name."""
+    fields = scope["headers"]
+    names = frozenset(name for name, _ in fields)
+    obstacle = _obstacle(scope["method"], fields, names)
+    if obstacle is not None:
+        return Unanswerable("bypass", obstacle, receive)
+    directives = parse_request(fields)
+    if directives.no_store:
+        return Unanswerable("request", "no-store", receive)
+    method, body = scope["method"], b""
+    if method == "POST":
+        receive = buffered = BufferedReceive(receive)
+        content = await buffered.body(BODY_LIMIT)
+        if content is None:
+            return Unanswerable("bypass", "request-body", receive)
+        body = content
+    credentials = identity.credentials(fields, cookies=rule.cookies == "safe")
+    partitioned = target.pattern is not None and not rule.public
+    try:
+        partition = await identity.partition(scope, credentials) if partitioned else NOBODY
+    except Exception:
+        logger.exception("whose request this is could not be told; the app answers it")
+        return Unanswerable("bypass", "user-id-error", receive)
+    request = Request(method, fields, directives, bool(credentials), partitioned, target.url)
+    varying = (*sorted(names & FORWARDED), *(name.lower().encode() for name in rule.vary))
+    key = digest(
+        [
+            *target.parts,
+            b"POST:" + digest([body]) if method == "POST" else b"GET",
+            *(part for name in varying for part in (name, selecting_value(fields, name))),
+            partition,
+        ]
+    )
+    return Asked(request, rule, target, key, receive, body)
+
+
+def _obstacle(method: str, fields: Fields, names: frozenset[bytes]) -> str | None:
+    """Say what makes it unsafe, or of no use, to answer such a request from a store."""
+    if not names.isdisjoint(OVERRIDES):
+        return "override-field"
+    if not names.isdisjoint(PRECONDITIONS):
+        return "precondition"
+    if method != "POST" and _has_body(fields, names):
+        return "request-body"
+    return None
+
+
+def _has_body(fields: Fields, names: frozenset[bytes]) -> bool:
+    """Whether a request of a method that needs none brings content all the same."""
+    if b"transfer-encoding" in names:
+        return True
+    return b"content-length" in names and combined(fields, b"content-length") != b"0"

@@ -1,0 +1,284 @@
+"""The settings of a cache, and where they come from: arguments, a TOML file, the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, Literal, cast, get_origin, get_type_hints
+
+from asgi_cache.coercion import (
+    Reader,
+    bare_type,
+    read_each,
+    read_field_name,
+    read_field_names,
+    read_fields,
+    read_fraction,
+    read_table,
+    read_text,
+    readers_of,
+)
+from asgi_cache.errors import ConfigurationError
+from asgi_cache.policy.rule import Rule
+from asgi_cache.quantities import VOLATILITY, volatility_classes
+from asgi_cache.rules import RuleSet
+from asgi_cache.wording import Unfit, suggest
+
+_RULE: Final = Rule()
+_PREFIX: Final = "ASGI_CACHE_"
+_CONFIG: Final = "ASGI_CACHE_CONFIG"
+_HIGHEST_PORT: Final = 65535
+_TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
+_NAMESPACE: Final = re.compile(r"[^\s\x00-\x1f\x7f{}]+")
+_VISIBLE: Final = re.compile(r"[\x20-\x7e]+")
+_HOST: Final = re.compile(
+    r"(?:(?P<name>[0-9A-Za-z._~-]+)|\[(?P<address>[^\]]*)\])(?::(?P<port>[0-9]{1,5}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is said about a cache as a whole. Sizes are bytes."""
+
+    store: str = field(default="memory://", repr=False)
+    """URL of the store; it may hold a password, so it is not shown."""
+    namespace: str = "asgi-cache"
+    """What keeps the keys of several apps in one store apart."""
+    version: str = ""
+    """Part of every key: with another version, nothing stored before is used."""
+    rules: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Patterns and rules in the order in which they are tried."""
+    durations: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Names for durations, beside the built-in volatility classes."""
+    cookies: Literal["safe", "rfc9111"] = _RULE.cookies
+    """As in a rule; the default for every rule and for requests without one."""
+    heuristic: float = _RULE.heuristic
+    """As in a rule; the default for every rule and for requests without one."""
+    max_body: int = _RULE.max_body
+    """As in a rule; the default for every rule and for requests without one."""
+    credentials: tuple[str, ...] = ("authorization", "cookie")
+    """What says whose request it is: names of fields, or ``cookie:NAME`` for one cookie."""
+    hosts: tuple[str, ...] | None = None
+    """The hosts whose responses are stored. ``None``: all."""
+    targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
+    """Fields that address this cache, the most important first (RFC 9213, section 2.2)."""
+    cache_status: bool = True
+    """Whether responses carry ``Cache-Status`` (RFC 9211)."""
+    cache_status_name: str = "asgi-cache"
+    """What this cache is called in ``Cache-Status``."""
+    secret: str = field(default="", repr=False)
+    """Key for hashing credentials; the same in every process that shares a store."""
+
+
+_DEFAULTS: Final = Settings()
+
+
+def settings_from_mapping(
+    mapping: Mapping[str, object], *, source: str, base: Settings = _DEFAULTS
+) -> Settings:
+    """Read settings as keyword arguments or TOML state them; the others are as in *base*.
+
+    The rules are compiled too, so that an error in one of them names its *source*.
+
+    Raises:
+        ConfigurationError: A setting is unknown or unfit.
+    """
+    readers = _setting_readers()
+    settings = replace(base, **read_fields(mapping, readers, where=source, kind="setting"))
+    try:
+        compile_rules(settings)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}") from None
+    return settings
+
+
+def load_settings(path: str | PathLike[str], *, base: Settings = _DEFAULTS) -> Settings:
+    """Read a TOML file: all of it, or the ``[tool.asgi-cache]`` table of a ``pyproject.toml``.
+
+    Raises:
+        ConfigurationError: It cannot be read, is not TOML, or holds a wrong setting.
+    """
+    file = Path(path)
+    source, table = str(file), _load_toml(file)
+    if file.name == "pyproject.toml":
+        source = f"{file} [tool.asgi-cache]"
+        table = _descend(table, "tool", "asgi-cache")
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{source}: there is no such table")
+    return settings_from_mapping(cast("dict[str, object]", table), source=source, base=base)
+
+
+def settings_from_environment(environ: Mapping[str, str], base: Settings = _DEFAULTS) -> Settings:
+    """Read ``ASGI_CACHE_*`` variables, which override the file that ``ASGI_CACHE_CONFIG`` names.
+
+    Tables have no form there: rules are stated in the file, or in *base*.
+
+    Raises:
+        ConfigurationError: A variable is unknown or unfit, or the file is.
+    """
+    if _CONFIG in environ:
+        base = load_settings(environ[_CONFIG], base=base)
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if variable.startswith(_PREFIX) and variable != _CONFIG:
+            values |= _read_variable(variable, text)
+    return replace(base, **values)
+
+
+def base_rule(settings: Settings) -> Rule:
+    """Return what holds for requests without a rule; each rule inherits it."""
+    shared = {setting.name for setting in fields(Settings)} & {f.name for f in fields(Rule)}
+    return Rule(**{name: getattr(settings, name) for name in shared})
+
+
+def compile_rules(settings: Settings) -> RuleSet:
+    """Compile the rules of *settings*.
+
+    Raises:
+        ConfigurationError: A rule is malformed, contradicts itself or is never reached.
+    """
+    return RuleSet.from_mapping(
+        settings.rules, base=base_rule(settings), durations=settings.durations
+    )
+
+
+def _setting_readers() -> dict[str, Reader]:
+    special: dict[str, Reader] = {
+        "store": _read_store,
+        "namespace": _read_namespace,
+        "durations": _read_durations,
+        "heuristic": read_fraction,
+        "credentials": _read_credentials,
+        "hosts": _read_hosts,
+        "targeted_fields": read_field_names,
+        "cache_status_name": _read_cache_status_name,
+    }
+    return readers_of(Settings, VOLATILITY, special)
+
+
+def _read_store(value: object) -> str:
+    if not read_text(value):
+        raise Unfit(value, "is empty: write a URL such as 'memory://'")
+    return read_text(value)
+
+
+def _read_namespace(value: object) -> str:
+    if not _NAMESPACE.fullmatch(read_text(value)):
+        raise Unfit(value, "is not a namespace: it is not empty and holds no space and no brace")
+    return read_text(value)
+
+
+def _read_durations(value: object) -> Mapping[str, object]:
+    own = read_table(value)
+    volatility_classes(own)
+    return own
+
+
+def _read_credentials(value: object) -> tuple[str, ...]:
+    credentials = read_each(value, _read_credential)
+    if not credentials:
+        # All users would share what is stored for one of them.
+        raise Unfit(value, "names nothing: 'public' in a rule is for what all users may see")
+    return credentials
+
+
+def _read_credential(value: object) -> str:
+    kind, colon, name = read_text(value).partition(":")
+    if not colon:
+        return read_field_name(value)
+    if kind != "cookie":
+        raise Unfit(value, "is not the name of a header field, and not 'cookie:NAME'")
+    read_field_name(name)  # both names are tokens (RFC 6265, section 4.1.1)
+    return f"cookie:{name}"
+
+
+def _read_hosts(value: object) -> tuple[str, ...]:
+    hosts = read_each(value, _read_host)
+    if not hosts:
+        raise Unfit(value, "names no host: leave it out to allow all")
+    return hosts
+
+
+def _read_host(value: object) -> str:
+    host = read_text(value)
+    parts = _HOST.fullmatch(host)
+    if (
+        parts is None
+        or int(parts["port"] or 0) > _HIGHEST_PORT
+        or not _is_address(parts["address"])
+    ):
+        raise Unfit(value, "is not a host: write 'example.org' or 'example.org:8000'")
+    return host.lower()
+
+
+def _is_address(text: str | None) -> bool:
+    """Whether what stands in brackets, if anything does, is an IPv6 address."""
+    try:
+        return text is None or bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
+
+
+def _read_cache_status_name(value: object) -> str:
+    if not _VISIBLE.fullmatch(read_text(value)):
+        raise Unfit(value, "is not a name of visible ASCII characters (RFC 9211, section 2)")
+    return read_text(value)
+
+
+def _load_toml(path: Path) -> object:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # not UTF-8, or not TOML: it names the line and column
+        raise ConfigurationError(f"{path}: is not TOML: {error}") from error
+
+
+def _descend(table: object, *keys: str) -> object:
+    for key in keys:
+        table = cast("dict[str, object]", table).get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _read_variable(variable: str, text: str) -> dict[str, Any]:
+    """Read one variable; it is the setting of that name in capitals."""
+    types = {
+        _PREFIX + name.upper(): (name, bare_type(hint))
+        for name, hint in get_type_hints(Settings).items()
+        if get_origin(bare_type(hint)) is not Mapping
+    }
+    if variable not in types:
+        known = [*types, _CONFIG]
+        raise ConfigurationError(f"unknown variable {variable}{_suggest(variable, known)}")
+    name, hint = types[variable]
+    where = f"environment variable {variable}"
+    value = _from_text(hint, text)
+    return read_fields({name: value}, _setting_readers(), where=where, kind="setting")
+
+
+def _suggest(variable: str, known: list[str]) -> str:
+    # Compared without the prefix, which would make any two look alike.
+    return suggest(variable.removeprefix(_PREFIX), [name.removeprefix(_PREFIX) for name in known])
+
+
+def _from_text(hint: object, text: str) -> object:
+    """Turn the text of a variable into what TOML would have; unfit text stays, to be refused."""
+    if hint is bool:
+        return _TRUTH.get(text.lower(), text)
+    if hint is float:
+        return _number(text)
+    if get_origin(hint) is tuple:
+        return [part for part in map(str.strip, text.split(",")) if part]
+    return text
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

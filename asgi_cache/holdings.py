@@ -1,0 +1,88 @@
+"""What the store holds for a request: the response it selects, if that is still good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from asgi_cache.policy.key import select, variant_of, with_variant
+from asgi_cache.policy.message import Fields, StoredResponse, VariantIndex
+from asgi_cache.policy.storing import Received, keep_for, stored_response
+from asgi_cache.purging import PurgeLog
+from asgi_cache.stores.base import Store
+
+
+class Birth(NamedTuple):
+    """Where in which log a fill began: purges after it apply to what it brings."""
+
+    log: bytes
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The outcome of a lookup."""
+
+    stored: StoredResponse | None
+    reason: str = ""
+    """Why nothing was found, as ``Cache-Status`` says it (RFC 9211, section 2.2)."""
+
+
+URI_MISS = Found(None, "uri-miss")
+VARY_MISS = Found(None, "vary-miss")
+
+
+class Holdings:
+    """Finds, keeps and voids responses in a store, with the purge log's word on each."""
+
+    def __init__(self, store: Store, log: PurgeLog) -> None:
+        self._store = store
+        self._log = log
+        store.follow(log)
+
+    def birth(self) -> Birth:
+        """Return the position that a fill which begins now is born at."""
+        return Birth(self._log.identity, self._log.position)
+
+    async def find(self, primary: bytes, fields: Fields, tags: Sequence[str]) -> Found:
+        """Return the stored response that a request with *fields* selects (RFC 9111, 4.1)."""
+        record = await self._store.get(primary)
+        if isinstance(record, VariantIndex):
+            variant = select(record, fields)
+            record = None if variant is None else await self._store.get(variant.selector)
+            if variant is None:
+                return VARY_MISS
+        if not isinstance(record, StoredResponse) or not self._log.is_good(record, tags):
+            return URI_MISS
+        return Found(record)
+
+    async def keep(
+        self, received: Received, primary: bytes, body: bytes, birth: Birth
+    ) -> StoredResponse:
+        """Store a complete response, beside the other variants of its URL if it varies."""
+        variant = variant_of(primary, received.request.fields, received.response.fields)
+        key = primary if variant is None else variant.selector
+        stored = stored_response(received, key, body, *birth)
+        await self.put(stored)
+        if variant is not None:
+            record = await self._store.get(primary)
+            index = record if isinstance(record, VariantIndex) else None
+            await self._store.put(primary, with_variant(index, primary, variant), keep_for(stored))
+        return stored
+
+    def renewed(self, stored: StoredResponse, received: Received, birth: Birth) -> StoredResponse:
+        """Return *stored* with the fields and the lifetime of *received* (RFC 9111, 4.3.4)."""
+        return stored_response(received, stored.key, stored.body, *birth)
+
+    async def put(self, stored: StoredResponse) -> None:
+        """Store *stored* under its own key, for as long as it can be of any use."""
+        await self._store.put(stored.key, stored, keep_for(stored))
+
+    async def drop(self, stored: StoredResponse) -> None:
+        """Forget *stored*."""
+        await self._store.delete(stored.key)
+
+    async def purge(self, tags: Sequence[str]) -> None:
+        """Void every response that carries one of *tags*, in every process."""
+        await self._store.append(tags)

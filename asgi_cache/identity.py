@@ -1,0 +1,95 @@
+"""Whose request is it? The one place that decides who may see a stored response.
+
+A response of a route that a rule makes cacheable is kept in the partition of the user who
+asked for it. The partition is part of the key, so another user's request cannot name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import blake2b
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from starlette.requests import Request as StarletteRequest
+from starlette.types import Scope
+
+from asgi_cache.policy.fields import lines
+from asgi_cache.policy.message import Fields
+
+UserId: TypeAlias = Callable[[StarletteRequest], str | int | None | Awaitable[str | int | None]]
+"""The app's own answer to whose request it is. What it returns must have been verified."""
+
+NOBODY = b""
+"""The partition of requests that carry no credentials at all."""
+
+
+class Identity:
+    """Finds the partition of a request from what counts as credentials."""
+
+    def __init__(
+        self, credentials: Sequence[str], secret: bytes, user_id: UserId | None = None
+    ) -> None:
+        self._names = tuple(name.encode() for name in credentials if ":" not in name)
+        self._cookies = tuple(
+            name.partition(":")[2] for name in credentials if name.startswith("cookie:")
+        )
+        self._secret = secret
+        self._user_id = user_id
+
+    def credentials(self, fields: Fields, *, cookies: bool) -> list[bytes]:
+        """Return what the request shows of who it is from; empty if it shows nothing."""
+        shown = [
+            part
+            for name in self._names
+            if cookies or name != b"cookie"
+            for value in lines(fields, name)
+            for part in (name, value)
+        ]
+        return shown + self._session_cookies(fields) if cookies and self._cookies else shown
+
+    def _session_cookies(self, fields: Fields) -> list[bytes]:
+        """Return the cookies that count, from a ``Cookie`` field that may hold others."""
+        shown: list[bytes] = []
+        for value in lines(fields, b"cookie"):
+            for pair in value.split(b";"):
+                name, _, _ = pair.strip().partition(b"=")
+                if name.decode("latin-1") in self._cookies:
+                    shown += [b"cookie", pair.strip()]
+        return shown
+
+    async def partition(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
+        """Name the partition: by the verified user, else by a hash of the whole credentials.
+
+        A hash of everything shown cannot be forged without showing the same, which an
+        unverified claim inside a token could.
+        """
+        user = await self._user(scope)
+        if user is not None:
+            return b"user:" + user.encode("utf-8", "surrogatepass")
+        return b"hash:" + self._hash(credentials) if credentials else NOBODY
+
+    async def _user(self, scope: Scope) -> str | None:
+        if self._user_id is None:
+            return verified_user(scope.get("user"))
+        answer = self._user_id(StarletteRequest(scope))
+        identity = await answer if isawaitable(answer) else answer
+        return str(identity) if identity not in {None, ""} else None
+
+    def _hash(self, credentials: Sequence[bytes]) -> bytes:
+        state = blake2b(digest_size=16, key=self._secret)
+        for part in credentials:
+            state.update(len(part).to_bytes(8, "big"))
+            state.update(part)
+        return state.digest()
+
+
+def verified_user(user: Any) -> str | None:
+    """Return the identity of a user whom an authentication middleware has verified."""
+    if user is None or not getattr(user, "is_authenticated", False):
+        return None
+    try:
+        identity = user.identity
+    except NotImplementedError:  # Starlette's SimpleUser has none
+        return None
+    return identity if isinstance(identity, str) and identity else None

@@ -1,0 +1,34 @@
+"""The middleware: an ASGI app that answers for another one when it can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from asgi_cache.cache import Cache
+from asgi_cache.errors import ConfigurationError
+
+
+class CacheMiddleware:
+    """A shared HTTP cache in front of *app*.
+
+    Give it a `Cache` to hold on to, or the keyword arguments of one. Websockets, the
+    lifespan and everything else that is not HTTP go to the app untouched.
+    """
+
+    def __init__(self, app: ASGIApp, *, cache: Cache | None = None, **options: Any) -> None:
+        if cache is not None and options:
+            raise ConfigurationError(
+                f"CacheMiddleware: {', '.join(sorted(options))} given beside cache=; "
+                "a Cache has its own settings"
+            )
+        self.app = app
+        self.cache = cache or Cache(**options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an HTTP request; pass everything else on."""
+        if scope["type"] == "http":
+            await self.cache.handle(self.app, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)

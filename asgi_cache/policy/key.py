@@ -1,0 +1,145 @@
+"""Keys: what makes two requests ask for the same stored response (RFC 9111, section 4.1).
+
+Every key is a digest over length-prefixed parts, so that no request can be written whose
+parts run into each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from urllib.parse import unquote_plus
+
+from asgi_cache.policy.fields import combined, lines, members
+from asgi_cache.policy.message import Fields, Variant, VariantIndex
+from asgi_cache.policy.rule import Rule
+from asgi_cache.policy.storing import vary_names
+
+KEY_BYTES = 16
+
+VARIANT_LIMIT = 64
+"""Variants kept of one URL; the oldest goes when one more comes."""
+
+UNORDERED = frozenset({b"accept", b"accept-charset", b"accept-encoding", b"accept-language"})
+"""Fields whose members have weights, so that their order means nothing (RFC 9110, 12.5)."""
+
+
+def digest(parts: Iterable[bytes]) -> bytes:
+    """Return the 16-byte BLAKE2b digest of *parts*, each preceded by its length."""
+    state = blake2b(digest_size=KEY_BYTES)
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.digest()
+
+
+def filtered_query(query: bytes, rule: Rule) -> bytes:
+    """Return the part of *query* that counts, byte for byte as the client wrote it.
+
+    Only ``&`` separates parameters; a ``;`` is part of a value. Names are compared as
+    an app would decode them, so that a parameter cannot hide behind an escape.
+    """
+    if not query or (rule.query is None and not rule.ignore_query and not rule.sort_query):
+        return query
+    pairs = [pair for pair in query.split(b"&") if _counts(pair, rule)]
+    return b"&".join(sorted(pairs) if rule.sort_query else pairs)
+
+
+def _counts(pair: bytes, rule: Rule) -> bool:
+    name = unquote_plus(pair.partition(b"=")[0].decode("latin-1"), errors="replace")
+    if rule.query is not None:
+        return name in rule.query
+    return name not in rule.ignore_query
+
+
+def selecting_value(fields: Fields, name: bytes) -> bytes:
+    """Return a request field as it counts for selection, absent and empty told apart.
+
+    Combining lines and dropping white space between members changes no field's meaning;
+    for fields with weights neither does the order or the case of members (section 4.1).
+    """
+    values = lines(fields, name)
+    if not values:
+        return b"-"
+    listed = [member for value in values for member in members(value)]
+    if name in UNORDERED:
+        listed = sorted({b"".join(member.lower().split()) for member in listed})
+    return b"=" + b",".join(listed)
+
+
+def selector(primary: bytes, names: tuple[bytes, ...], fields: Fields) -> bytes:
+    """Return the secondary key: the fields that ``Vary`` names, as this request has them."""
+    return digest([primary, *_pairs(names, fields)])
+
+
+def language_selector(
+    primary: bytes, names: tuple[bytes, ...], fields: Fields, language: bytes
+) -> bytes | None:
+    """Return the secondary key of all requests that like *language* best, other fields equal."""
+    if b"accept-language" not in names:
+        return None
+    others = tuple(name for name in names if name != b"accept-language")
+    return digest([primary, b"language", language.lower(), *_pairs(others, fields)])
+
+
+def _pairs(names: tuple[bytes, ...], fields: Fields) -> list[bytes]:
+    return [part for name in names for part in (name, selecting_value(fields, name))]
+
+
+def preferred_language(fields: Fields) -> bytes | None:
+    """Return the one language that the request likes best (RFC 9110, section 12.5.4)."""
+    weights: dict[bytes, float] = {}
+    for member in members(combined(fields, b"accept-language") or b""):
+        tag, _, parameters = member.partition(b";")
+        weights[tag.strip().lower()] = _weight(parameters)
+    best = max(weights.values(), default=0.0)
+    liked = [tag for tag, weight in weights.items() if weight == best > 0]
+    return liked[0] if len(liked) == 1 and liked[0] != b"*" else None
+
+
+def _weight(parameters: bytes) -> float:
+    """Read ``q=0.5``; what is not a weight counts as none at all (RFC 9110, section 12.4.2)."""
+    if not parameters.strip():
+        return 1.0
+    name, _, value = parameters.partition(b"=")
+    digits = value.strip()
+    if name.strip().lower() != b"q" or not digits.replace(b".", b"", 1).isdigit():
+        return 0.0
+    return min(1.0, float(digits))
+
+
+def select(index: VariantIndex, fields: Fields) -> Variant | None:
+    """Return the newest variant that a request with *fields* selects (section 4.1)."""
+    language = preferred_language(fields)
+    wanted: dict[tuple[bytes, ...], tuple[bytes, bytes | None]] = {}
+    for variant in index.variants:
+        names = variant.vary
+        if names not in wanted:
+            wanted[names] = (
+                selector(index.key, names, fields),
+                language and language_selector(index.key, names, fields, language),
+            )
+        exact, by_language = wanted[names]
+        if variant.selector == exact or (by_language and variant.language_selector == by_language):
+            return variant
+    return None
+
+
+def variant_of(primary: bytes, request: Fields, response: Fields) -> Variant | None:
+    """Say which requests select a response to *request*; nothing if it does not vary."""
+    names = vary_names(response)
+    if not names:
+        return None
+    language = combined(response, b"content-language")
+    return Variant(
+        vary=names,
+        selector=selector(primary, names, request),
+        language_selector=language and language_selector(primary, names, request, language),
+    )
+
+
+def with_variant(index: VariantIndex | None, primary: bytes, variant: Variant) -> VariantIndex:
+    """Put *variant* first in *index*, in place of what the same requests selected before."""
+    others = index.variants if index else ()
+    kept = tuple(other for other in others if other.selector != variant.selector)
+    return VariantIndex(primary, (variant, *kept)[:VARIANT_LIMIT])

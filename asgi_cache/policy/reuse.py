@@ -1,0 +1,102 @@
+"""Whether a stored response can answer a request (RFC 9111, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from asgi_cache.policy.cache_control import RequestDirectives
+from asgi_cache.policy.message import Request, StoredResponse
+from asgi_cache.policy.rule import Rule
+
+ERRORS = frozenset({500, 502, 503, 504})
+"""Statuses in whose place a stale response may be served (RFC 5861, section 4)."""
+
+UNCONDITIONAL = RequestDirectives()
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Serve the stored response."""
+
+    age: float
+    ttl: float
+    """Seconds it remains fresh; negative once it is stale."""
+    refresh: bool = False
+    """It is stale: ask the app for a new one meanwhile (``stale-while-revalidate``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Ask the app, and let it say that the stored response is still good."""
+
+    reason: str
+    """``stale`` or ``request``, as ``Cache-Status`` says it (RFC 9211, section 2.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Ask the app; the stored response is of no use to this request."""
+
+    reason: str
+
+
+Decision: TypeAlias = Reuse | Validate | Forward
+
+
+def effective_directives(request: Request, rule: Rule) -> RequestDirectives:
+    """Return what the client asks for, as far as the rule lets clients ask."""
+    return request.directives if rule.client_bypass else UNCONDITIONAL
+
+
+def assess(stored: StoredResponse, request: Request, rule: Rule, now: float) -> Decision:
+    """Decide whether *stored* can answer *request* at *now* (section 4).
+
+    Being fresh is not enough: both sides can demand validation, and a request can refuse
+    any response that is too old for it or too close to becoming stale.
+    """
+    if request.has_credentials and not (request.partitioned or stored.shareable):
+        return Forward("uri-miss")
+    age = stored.age_at(now)
+    ttl = stored.lifetime - age
+    directives = effective_directives(request, rule)
+    if stored.must_validate:
+        return Validate("stale")
+    if refuses(directives, age, ttl):
+        return Validate("request")
+    if ttl > 0:
+        return Reuse(age, ttl)
+    return _assess_stale(stored, directives, age, ttl)
+
+
+def refuses(directives: RequestDirectives, age: float, ttl: float) -> bool:
+    """Whether the client demands better than a response of this age (section 5.2.1)."""
+    if directives.no_cache or directives.max_age == 0:
+        return True
+    if directives.max_age is not None and age > directives.max_age:
+        return True
+    return directives.min_fresh is not None and ttl < directives.min_fresh
+
+
+def _assess_stale(
+    stored: StoredResponse, directives: RequestDirectives, age: float, ttl: float
+) -> Decision:
+    if stored.must_revalidate:
+        return Validate("stale")
+    if directives.max_stale is not None and -ttl <= directives.max_stale:
+        return Reuse(age, ttl)
+    if -ttl < stored.stale_while_revalidate:
+        return Reuse(age, ttl, refresh=True)
+    return Validate("stale")
+
+
+def may_replace_error(stored: StoredResponse, request: Request, rule: Rule, now: float) -> bool:
+    """Whether *stored* may be served because the app failed (RFC 5861, section 4)."""
+    if stored.must_revalidate or stored.must_validate:
+        return False
+    directives = effective_directives(request, rule)
+    age = stored.age_at(now)
+    if refuses(directives, age, stored.lifetime - age):
+        return False
+    window = max(stored.stale_if_error, directives.stale_if_error or 0)
+    return age - stored.lifetime < window

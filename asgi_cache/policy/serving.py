@@ -1,0 +1,57 @@
+"""What a client is sent from a stored response (RFC 9111, section 4; RFC 9110, section 14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from asgi_cache.policy.fields import combined
+from asgi_cache.policy.freshness import date_of
+from asgi_cache.policy.message import Request, StoredResponse
+from asgi_cache.policy.ranges import boundary_for, if_range_permits, parse_ranges, partial_response
+from asgi_cache.policy.validation import is_not_modified, modified_at, not_modified_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole response, ready to be sent."""
+
+    status: int
+    fields: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+def reply(request: Request, stored: StoredResponse, now: float) -> Reply:
+    """Answer *request* from *stored*: in full, in part, or by saying that nothing changed.
+
+    A condition or a range is about the content that a successful GET returns; otherwise
+    it does not apply (RFC 9110, sections 13.2.1 and 14.2).
+    """
+    if stored.status != HTTPStatus.OK or request.method == "POST":
+        return _full(request, stored)
+    if is_not_modified(
+        request.fields, stored.etag, modified_at(stored.fields, stored.stored_at), now
+    ):
+        return Reply(HTTPStatus.NOT_MODIFIED, not_modified_fields(stored.fields), b"")
+    return _partial(request, stored, now) or _full(request, stored)
+
+
+def _full(request: Request, stored: StoredResponse) -> Reply:
+    body = b"" if request.method == "HEAD" else stored.body
+    return Reply(stored.status, stored.fields, body)
+
+
+def _partial(request: Request, stored: StoredResponse, now: float) -> Reply | None:
+    """Answer a range request; nothing where the whole response is the right answer."""
+    asked = combined(request.fields, b"range")
+    if asked is None or request.method != "GET":
+        return None
+    condition = combined(request.fields, b"if-range")
+    date = date_of(stored.fields, stored.stored_at)
+    if not if_range_permits(condition, stored.etag, stored.last_modified, date, now):
+        return None
+    ranges = parse_ranges(asked, len(stored.body))
+    if ranges is None:
+        return None
+    part = partial_response(stored.fields, stored.body, ranges, boundary_for(stored.body))
+    return Reply(part.status, part.fields, part.body)

@@ -1,0 +1,345 @@
+"""Whether a response may be stored, and what is kept of it (RFC 9111, section 3).
+
+`CLAUSES` is the whole decision. A response is stored if no clause forbids it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import TypeAlias
+
+from asgi_cache.policy.fields import combined, is_field_value, lines, members
+from asgi_cache.policy.freshness import freshness, initial_age
+from asgi_cache.policy.invalidation import same_origin
+from asgi_cache.policy.message import Fields, Request, Response, StoredResponse
+from asgi_cache.policy.rule import Rule
+
+UNDERSTOOD = frozenset(int(status) for status in HTTPStatus)
+"""Statuses whose meaning for caching is known here (``must-understand``, section 5.2.2.3)."""
+
+NEVER_STORED = frozenset(
+    {
+        b"age",
+        b"cache-status",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Fields that speak of one connection or one hop (section 3.1), or that are made anew."""
+
+
+UNRULED = Rule()
+"""What holds where no rule says anything."""
+
+VALIDATION_GRACE = 3600.0
+"""Seconds that a stale response is kept so that the app can say it is still good."""
+
+STALE_GRACE = 60.0
+"""Seconds that one without validators is kept, for clients that accept stale ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A response's head as it arrived, with all that decides whether it may be stored."""
+
+    request: Request
+    response: Response
+    rule: Rule
+    requested_at: float
+    arrived_at: float
+    lifetime: float
+    """Freshness lifetime in seconds."""
+
+    @classmethod
+    def at(
+        cls,
+        arrived_at: float,
+        request: Request,
+        response: Response,
+        rule: Rule,
+        requested_at: float,
+    ) -> Received:
+        """Note a response to *request* whose head arrived at *arrived_at*."""
+        lifetime = freshness(response, rule, arrived_at).lifetime
+        return cls(request, response, rule, requested_at, arrived_at, lifetime)
+
+
+Forbids: TypeAlias = Callable[[Received], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One reason not to store a response."""
+
+    detail: str
+    """What ``Cache-Status`` says of it."""
+    source: str
+    forbids: Forbids
+
+
+def forbidding_clause(received: Received) -> Clause | None:
+    """Return the first clause that forbids storing the response; nothing if it may be stored."""
+    for clause in CLAUSES:
+        if clause.forbids(received):
+            return clause
+    return None
+
+
+def _is_not_final(received: Received) -> bool:
+    return received.response.status < HTTPStatus.OK
+
+
+def _is_part_of_a_response(received: Received) -> bool:
+    return received.response.status in {HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+def _is_of_another_method(received: Received) -> bool:
+    """GET; POST too, where the rule says so or the response is what GET would return."""
+    request = received.request
+    if request.method == "POST":
+        return not ("POST" in received.rule.methods or answers_get(received))
+    return request.method != "GET"
+
+
+def _says_no_store(received: Received) -> bool:
+    """``must-understand`` lifts ``no-store`` for a status that is understood (5.2.2.3)."""
+    directives = received.response.directives
+    if directives.must_understand and received.response.status in UNDERSTOOD:
+        return False
+    return directives.no_store
+
+
+def _is_not_understood(received: Received) -> bool:
+    directives = received.response.directives
+    return directives.must_understand and received.response.status not in UNDERSTOOD
+
+
+def _request_says_no_store(received: Received) -> bool:
+    return received.request.directives.no_store
+
+
+def _is_private(received: Received) -> bool:
+    if received.rule.store_private and received.request.partitioned:
+        return False
+    return received.response.directives.private
+
+
+def _is_of_a_user(received: Received) -> bool:
+    """Credentials came with the request, and nothing says that the answer is for everyone."""
+    request = received.request
+    if not request.has_credentials or request.partitioned or received.rule.public:
+        return False
+    return not is_shareable(received)
+
+
+def _sets_a_cookie(received: Received) -> bool:
+    return received.rule.cookies == "safe" and any(
+        name == b"set-cookie" for name, _ in received.response.fields
+    )
+
+
+def _varies_on_everything(received: Received) -> bool:
+    return b"*" in vary_names(received.response.fields)
+
+
+def _varies_on_credentials(received: Received) -> bool:
+    """In ``safe`` mode what varies by user is stored only where the key holds the user."""
+    if received.rule.cookies != "safe" or received.request.partitioned:
+        return False
+    return not {b"authorization", b"cookie"}.isdisjoint(vary_names(received.response.fields))
+
+
+def _reflects_origin(received: Received) -> bool:
+    """``Access-Control-Allow-Origin`` repeats this client's ``Origin`` and does not say so."""
+    allowed = combined(received.response.fields, b"access-control-allow-origin")
+    if allowed is None or allowed != combined(received.request.fields, b"origin"):
+        return False
+    return b"origin" not in vary_names(received.response.fields)
+
+
+def _has_a_broken_field(received: Received) -> bool:
+    return not all(is_field_value(value) for _, value in received.response.fields)
+
+
+def _could_never_be_used(received: Received) -> bool:
+    """It is not fresh for any time, and nothing could ever validate it (section 3)."""
+    fields = received.response.fields
+    validators = combined(fields, b"etag") or combined(fields, b"last-modified")
+    if received.lifetime > 0 or received.rule.stale_while_revalidate > 0:
+        return False
+    return not (validators and is_validatable(received))
+
+
+CLAUSES = (
+    Clause("method", "RFC 9111, section 3", _is_of_another_method),
+    Clause("interim", "RFC 9111, section 3", _is_not_final),
+    Clause("partial", "RFC 9111, section 3.3", _is_part_of_a_response),
+    Clause("must-understand", "RFC 9111, section 5.2.2.3", _is_not_understood),
+    Clause("no-store", "RFC 9111, section 5.2.2.5", _says_no_store),
+    Clause("request-no-store", "RFC 9111, section 5.2.1.5", _request_says_no_store),
+    Clause("private", "RFC 9111, section 5.2.2.7", _is_private),
+    Clause("credentials", "RFC 9111, section 3.5", _is_of_a_user),
+    Clause("set-cookie", "setting cookies", _sets_a_cookie),
+    Clause("vary-all", "RFC 9111, section 4.1", _varies_on_everything),
+    Clause("vary-credentials", "setting cookies", _varies_on_credentials),
+    Clause("reflected-origin", "Fetch, section 3.2.3", _reflects_origin),
+    Clause("broken-field", "RFC 9110, section 5.5", _has_a_broken_field),
+    Clause("no-freshness", "RFC 9111, section 3", _could_never_be_used),
+)
+
+
+def answers_get(received: Received) -> bool:
+    """Whether a response to POST is one to GET of the same URL too (RFC 9110, section 9.3.3).
+
+    It says so by naming that URL as its own and by stating how long it is fresh.
+    """
+    location = combined(received.response.fields, b"content-location")
+    url = received.request.url
+    if location is None or same_origin(url, location) != url:
+        return False
+    return freshness(received.response, UNRULED, received.arrived_at).explicit
+
+
+def is_validatable(received: Received) -> bool:
+    """Without a word on caching from the app or a rule, a validator alone is no invitation.
+
+    RFC 9111 would let any response with a validator be kept. An app that says nothing
+    gains nothing from it, and its handler runs all the same.
+    """
+    response = received.response
+    expires = combined(response.fields, b"expires")
+    return response.directives.stated or expires is not None or received.rule.ttl is not None
+
+
+def is_shareable(received: Received) -> bool:
+    """Whether the app lets the response answer requests of other users (section 3.5).
+
+    ``must-revalidate`` permits it for ``Authorization``; where cookies are credentials
+    too it says too little about them.
+    """
+    directives = received.response.directives
+    if directives.public or directives.s_maxage is not None:
+        return True
+    return directives.must_revalidate and received.rule.cookies == "rfc9111"
+
+
+def vary_names(fields: Fields) -> tuple[bytes, ...]:
+    """Return the names in ``Vary``, in lower case, sorted, each once (RFC 9110, 12.5.5)."""
+    value = combined(fields, b"vary")
+    return tuple(sorted({name.lower() for name in members(value)})) if value else ()
+
+
+def stored_response(
+    received: Received, key: bytes, body: bytes, log: bytes, birth: int
+) -> StoredResponse:
+    """Make the record that is kept of a complete response."""
+    response = received.response
+    kept = stored_fields(received)
+    etag = combined(response.fields, b"etag")
+    made = entity_tag(body) if etag is None and response.status == HTTPStatus.OK else None
+    added = added_fields(received, made)
+    directives = response.directives
+    return StoredResponse(
+        key=key,
+        status=response.status,
+        fields=kept + added,
+        added=len(added),
+        body=body,
+        stored_at=received.arrived_at,
+        initial_age=initial_age(response.fields, received.requested_at, received.arrived_at),
+        lifetime=received.lifetime,
+        stale_while_revalidate=stale_window(
+            received, directives.stale_while_revalidate, received.rule.stale_while_revalidate
+        ),
+        stale_if_error=stale_window(
+            received, directives.stale_if_error, received.rule.stale_if_error
+        ),
+        must_validate=directives.no_cache,
+        must_revalidate=forbids_stale(received),
+        shareable=received.rule.public or is_shareable(received),
+        etag=made or etag,
+        etag_is_ours=made is not None,
+        last_modified=combined(response.fields, b"last-modified"),
+        log=log,
+        birth=birth,
+    )
+
+
+def stored_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
+    """Keep the fields of the app that may be stored (section 3.1)."""
+    response = received.response
+    dropped = NEVER_STORED.union(
+        response.directives.no_cache_fields,
+        response.directives.private_fields,
+        *(
+            [option.lower() for option in members(value)]
+            for value in lines(response.fields, b"connection")
+        ),
+    )
+    return tuple((name, value) for name, value in response.fields if name not in dropped)
+
+
+def added_fields(received: Received, etag: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
+    """Make the fields that the cache adds: an entity tag, and what clients are told."""
+    tagged = ((b"etag", etag),) if etag else ()
+    return tagged + client_fields(received)
+
+
+def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
+    """Tell clients how to cache what a rule made cacheable; what the app says stands.
+
+    A lifetime of 0 lets them keep a copy that they validate each time, so that a purge
+    here reaches them.
+    """
+    response, rule = received.response, received.rule
+    if rule.ttl is None and response.status not in rule.status_ttl:
+        return ()
+    if {b"cache-control", b"expires"}.intersection(name for name, _ in response.fields):
+        return ()
+    whose = b"private, " if received.request.partitioned else b""
+    if rule.client_ttl:
+        return ((b"cache-control", b"%smax-age=%d" % (whose, rule.client_ttl)),)
+    return ((b"cache-control", whose + b"max-age=0, must-revalidate"),)
+
+
+def forbids_stale(received: Received) -> bool:
+    """Whether the app forbids that the response be served stale (section 4.2.4).
+
+    ``s-maxage`` forbids it, unless the same response states a window for it.
+    """
+    directives = received.response.directives
+    if directives.must_revalidate or directives.proxy_revalidate or directives.no_cache:
+        return True
+    windows = directives.stale_while_revalidate or directives.stale_if_error
+    return directives.s_maxage is not None and not windows
+
+
+def stale_window(received: Received, stated: int | None, supplied: float) -> float:
+    """Seconds past its lifetime in which a response may be served stale (RFC 5861)."""
+    if forbids_stale(received):
+        return 0.0
+    return supplied if stated is None else stated
+
+
+def keep_for(stored: StoredResponse) -> float:
+    """Seconds for which a stored response can be of use: fresh, stale, or to be validated."""
+    remaining = max(0.0, stored.lifetime - stored.initial_age)
+    validatable = stored.last_modified is not None or not stored.etag_is_ours
+    grace = VALIDATION_GRACE if validatable else STALE_GRACE
+    return remaining + max(grace, stored.stale_while_revalidate, stored.stale_if_error)
+
+
+def entity_tag(body: bytes) -> bytes:
+    """Make a strong entity tag, the same in every process (RFC 9110, section 8.8.3)."""
+    return b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()

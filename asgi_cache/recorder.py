@@ -1,0 +1,44 @@
+"""Collects the body of a response while it is passed on."""
+
+from __future__ import annotations
+
+from asgi_cache.policy.fields import combined, parse_delta_seconds
+from asgi_cache.policy.message import Fields
+
+
+class Recorder:
+    """Keeps the chunks of a body until it is known to be complete, or too large to keep."""
+
+    def __init__(self, fields: Fields, limit: int) -> None:
+        length = combined(fields, b"content-length")
+        self._announced = None if length is None else parse_delta_seconds(length)
+        self._limit = limit
+        self._chunks: list[bytes] = []
+        self._length = 0
+
+    @property
+    def announces_length(self) -> bool:
+        """Whether the head said how long the body will be."""
+        return self._announced is not None
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the body is, or will be, longer than may be kept."""
+        return max(self._length, self._announced or 0) > self._limit
+
+    def add(self, chunk: bytes) -> None:
+        """Keep one more chunk; once there are too many, keep none."""
+        self._length += len(chunk)
+        if self.overflowed:
+            self._chunks.clear()
+        else:
+            self._chunks.append(chunk)
+
+    def body(self) -> bytes | None:
+        """Return the body, now that the app says it is complete; nothing if it is not.
+
+        A body shorter or longer than announced was cut off, or is not the one announced.
+        """
+        if self.overflowed or self._announced not in {None, self._length}:
+            return None
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)

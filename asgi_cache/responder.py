@@ -1,0 +1,37 @@
+"""Sends one response, the app's or a stored one, with the fields the cache adds to it."""
+
+from __future__ import annotations
+
+from starlette.types import Message, Send
+
+from asgi_cache.outcome import Outcome
+from asgi_cache.policy.serving import Reply
+
+
+class Responder:
+    """The way back to the client of one request."""
+
+    def __init__(self, send: Send, name: bytes | None, outcome: Outcome) -> None:
+        self._send = send
+        self._name = name
+        self.outcome = outcome
+
+    async def reply(self, reply: Reply, age: float | None = None) -> None:
+        """Send a whole response, with its ``Age`` if it was stored before (RFC 9111, 5.1)."""
+        fields = list(reply.fields)
+        if age is not None:
+            fields.append((b"age", b"%d" % age))
+        start = {"type": "http.response.start", "status": reply.status, "headers": fields}
+        await self.head(start)
+        await self._send({"type": "http.response.body", "body": reply.body})
+
+    async def head(self, message: Message, added: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        """Send the head of a response, with the fields *added* and what became of the request."""
+        fields = [*message.get("headers", ()), *added]
+        if self._name is not None:
+            fields.append((b"cache-status", self.outcome.cache_status(self._name)))
+        await self._send({**message, "headers": fields})
+
+    async def message(self, message: Message) -> None:
+        """Send any other message as it is."""
+        await self._send(message)

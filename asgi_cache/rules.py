@@ -1,0 +1,166 @@
+"""Which rule a request falls under: patterns and rules as users write them, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from asgi_cache.coercion import (
+    Reader,
+    read_each,
+    read_field_names,
+    read_fields,
+    read_fraction,
+    readers_of,
+)
+from asgi_cache.errors import ConfigurationError
+from asgi_cache.patterns import Pattern, known_method, parse_pattern
+from asgi_cache.policy.rule import Rule
+from asgi_cache.quantities import NEVER, volatility_classes
+from asgi_cache.wording import Unfit, shorten
+
+_DEFAULT: Final = Rule()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The rule that a request falls under."""
+
+    rule: Rule | None
+    """``None``: the response is never stored."""
+    pattern: str
+    """The pattern as it was written: a label for metrics that has few values."""
+    params: dict[str, str]
+    """The path parameters as they stand in the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Rules in their order; the first whose pattern matches a request is its rule."""
+
+    entries: tuple[tuple[Pattern, Rule | None], ...] = ()
+
+    @classmethod
+    def from_mapping(
+        cls,
+        mapping: Mapping[str, object],
+        *,
+        base: Rule = _DEFAULT,
+        durations: Mapping[str, object] | None = None,
+    ) -> RuleSet:
+        """Compile rules; what one does not say is as in *base*.
+
+        *durations* are the user's own volatility classes.
+
+        Raises:
+            ConfigurationError: A rule is malformed, contradicts itself or is never reached.
+        """
+        readers = _rule_readers(volatility_classes(durations or {}))
+        entries: list[tuple[Pattern, Rule | None]] = []
+        for text, value in mapping.items():
+            where = f"rule {shorten(text)}"
+            pattern = _read_pattern(text, where)
+            _check_reachable(pattern, [earlier for earlier, _ in entries], where)
+            entries.append((pattern, _read_rule(pattern, value, base, readers, where)))
+        return cls(tuple(entries))
+
+    def match(self, method: str, path: str) -> Match | None:
+        """Find the rule for *method* and the decoded *path*, without the root path."""
+        for pattern, rule in self.entries:
+            params = pattern.match(method, path)
+            if params is not None:
+                return Match(rule, pattern.text, params)
+        return None
+
+
+def _rule_readers(classes: Mapping[str, float]) -> dict[str, Reader]:
+    special: dict[str, Reader] = {
+        "heuristic": read_fraction,
+        "methods": _read_methods,
+        "vary": read_field_names,
+    }
+    return readers_of(Rule, classes, special)
+
+
+def _read_methods(value: object) -> tuple[str, ...]:
+    methods = read_each(value, known_method)
+    if not methods:
+        raise Unfit(value, f"names no method: a rule that stores nothing is {NEVER!r}")
+    return methods
+
+
+def _read_pattern(text: object, where: str) -> Pattern:
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{where}: a pattern is a string")
+    try:
+        return parse_pattern(text)
+    except Unfit as error:
+        raise ConfigurationError(f"{where} {error.why}") from None
+
+
+def _check_reachable(pattern: Pattern, earlier: list[Pattern], where: str) -> None:
+    for other in earlier:
+        if other.covers(pattern):
+            raise ConfigurationError(
+                f"{where} is never reached: {shorten(other.text)} before it matches "
+                "all that it matches; put the narrower pattern first"
+            )
+
+
+def _read_rule(
+    pattern: Pattern, value: object, base: Rule, readers: Mapping[str, Reader], where: str
+) -> Rule | None:
+    if value is None or value == NEVER:
+        return None
+    if isinstance(value, Rule):  # a complete rule: nothing is inherited
+        base = _DEFAULT
+    stated = read_fields(_stated_fields(value, where), readers, where=where, kind="field")
+    _check_methods(pattern, stated, where)
+    rule = replace(base, **(_methods_of(pattern) | stated))
+    _check_contradictions(rule, where)
+    return rule
+
+
+def _stated_fields(value: object, where: str) -> Mapping[str, object]:
+    """Return what a rule says by itself, still unread; a duration says its ``ttl``."""
+    match value:
+        case Rule():
+            every = {field.name: getattr(value, field.name) for field in fields(Rule)}
+            return {n: v for n, v in every.items() if v != getattr(_DEFAULT, n)}
+        case Mapping():
+            return cast("Mapping[str, object]", value)
+        case str() | int() | float() | timedelta() if not isinstance(value, bool):
+            return {"ttl": value}
+        case _:
+            raise ConfigurationError(
+                f"{where}: {shorten(value)} is not a rule: write a duration, "
+                f"a table of fields, or {NEVER!r}"
+            )
+
+
+def _methods_of(pattern: Pattern) -> dict[str, Any]:
+    """Return the methods a pattern names: naming POST there is enough to have it stored."""
+    return {} if pattern.methods is None else {"methods": tuple(sorted(pattern.methods))}
+
+
+def _check_methods(pattern: Pattern, stated: Mapping[str, Any], where: str) -> None:
+    methods = stated.get("methods", ())
+    if pattern.methods is not None and not pattern.methods.issuperset(methods):
+        raise ConfigurationError(
+            f"{where}: methods={shorten(methods)} names methods that the pattern does not match"
+        )
+
+
+def _check_contradictions(rule: Rule, where: str) -> None:
+    if rule.query is not None and rule.ignore_query:
+        raise ConfigurationError(
+            f"{where}: 'query' and 'ignore_query' exclude each other: name the parameters "
+            "that count, or those that do not"
+        )
+    if rule.store_private and rule.public:
+        raise ConfigurationError(
+            f"{where}: 'store_private' and 'public' exclude each other: a private response "
+            "is never for every user"
+        )

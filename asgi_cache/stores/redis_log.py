@@ -1,0 +1,222 @@
+"""The purge log as a Redis Stream, and how a process keeps up with it.
+
+An entry's position is its stream id. Each carries the identity of the log, so that the
+oldest one that trimming has left tells it. A log that is not there is begun with an entry
+that purges nothing, under an id that only an empty stream takes.
+
+A log that lost entries which somebody has seen or was promised, as a failover does, is
+replaced by a new one: its identity makes every record from before void, in all processes,
+and nobody has to know what was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from secrets import token_bytes
+from typing import Any, Final, TypeAlias
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ResponseError
+
+from asgi_cache.errors import CorruptRecord, StoreUnavailable
+from asgi_cache.stores.base import LogReader, Purge
+from asgi_cache.stores.codec import pack, unpack
+
+LOG_TTL: Final = 7 * 86400.0
+"""Seconds that the log outlives its last use; no record may live longer."""
+
+_LOG_LENGTH: Final = 10_000
+"""Entries about which the log is trimmed to."""
+_PAGE: Final = 1000
+"""Entries that are read at once."""
+_IDENTITY_BYTES: Final = 8
+_SEQUENCE_BITS: Final = 24
+_FIRST_ID: Final = "0-1"
+
+_Entries: TypeAlias = "Sequence[tuple[bytes, dict[bytes, bytes]]]"
+
+
+def position_of(stream_id: bytes) -> int:
+    """Return the position that a stream id, ``b"<milliseconds>-<sequence>"``, stands for.
+
+    Raises:
+        ValueError: It is no stream id, or more came in one millisecond than can be told apart.
+    """
+    milliseconds, sequence = map(int, stream_id.split(b"-"))
+    if milliseconds < 0 or not 0 <= sequence < 1 << _SEQUENCE_BITS:
+        raise ValueError("not the id of an entry that Redis made")
+    return milliseconds << _SEQUENCE_BITS | sequence
+
+
+def stream_id_at(position: int) -> bytes:
+    """Return the stream id of *position*."""
+    return b"%d-%d" % (position >> _SEQUENCE_BITS, position & (1 << _SEQUENCE_BITS) - 1)
+
+
+def pack_tags(tags: Sequence[str]) -> bytes:
+    """Return *tags* as an entry of the log holds them."""
+    return pack(list(tags))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    identity: bytes
+    purge: Purge
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was known of the log when it was asked for."""
+
+    position: int
+    acknowledged: int
+    restarts: int
+
+
+class _Next(Enum):
+    """What is left to do after a reply."""
+
+    NOTHING = auto()
+    READ_ON = auto()
+    BEGIN = auto()
+    REPLACE = auto()
+
+
+class RedisLog:
+    """Follows the log of one namespace for one reader.
+
+    Several replies can be on their way at once, and arrive in any order. Entries that are
+    known already are passed over, and a reply to a question from before a restart counts
+    for nothing: the question is asked again.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.reader: LogReader
+        self._key = key
+        self._identity = b""
+        self._restarts = 0
+        self._acknowledged = 0
+
+    def ask(self, pipeline: Pipeline) -> Question:
+        """Add the two commands to *pipeline* whose results `settle` needs.
+
+        The reader's own last entry is read once more: if it is gone, so may be others.
+        The oldest entry is read last, so that trimming in between shows as a gap that
+        is not there, and never hides one.
+        """
+        position = self.reader.position
+        pipeline.xrange(self._key, min=stream_id_at(position), count=_PAGE + 1)
+        pipeline.xrange(self._key, count=1)
+        return Question(position, self._acknowledged, self._restarts)
+
+    async def settle(
+        self, client: Redis, question: Question, newer: _Entries, oldest: _Entries
+    ) -> None:
+        """Tell the reader what the log had when it was asked, and ask on until it is known."""
+        while True:
+            match self._learn(question, newer, oldest):
+                case _Next.NOTHING:
+                    return
+                case _Next.READ_ON:
+                    pass
+                case _Next.BEGIN:
+                    await self._begin(client)
+                case _Next.REPLACE:
+                    await self._begin(client, anew=True)
+            pipeline = client.pipeline(transaction=False)
+            question = self.ask(pipeline)
+            newer, oldest = await pipeline.execute()
+
+    async def catch_up(self, client: Redis) -> None:
+        """Read the log to its end."""
+        pipeline = client.pipeline(transaction=False)
+        question = self.ask(pipeline)
+        newer, oldest = await pipeline.execute()
+        await self.settle(client, question, newer, oldest)
+
+    async def append(self, client: Redis, tags: bytes) -> int:
+        """Append a purge of packed *tags* and read on until the reader knows of it.
+
+        An entry is only added to a log that is there. Else the identity of a log which was
+        lost in the meantime would come back with the entry, and what it voided with it.
+        """
+        await self.catch_up(client)
+        identity = self._identity
+        pipeline = client.pipeline()
+        fields: dict[Any, Any] = {b"identity": identity, b"tags": tags}
+        pipeline.xadd(self._key, fields, maxlen=_LOG_LENGTH, nomkstream=True)
+        self.keep(pipeline)
+        stream_id, _ = await pipeline.execute()
+        if stream_id is None:
+            raise StoreUnavailable("the purge log was lost while a purge was appended")
+        position = position_of(stream_id)
+        if identity == self._identity:  # else what is acknowledged is of a former log
+            self._acknowledged = max(self._acknowledged, position)
+        await self.catch_up(client)
+        return position
+
+    def keep(self, pipeline: Pipeline) -> None:
+        """Let the log live as long as what is stored now."""
+        pipeline.pexpire(self._key, round(LOG_TTL * 1000))
+
+    async def _begin(self, client: Redis, *, anew: bool = False) -> None:
+        """Add the entry that a log begins with; of several processes that try, one succeeds."""
+        pipeline = client.pipeline()
+        if anew:
+            pipeline.delete(self._key)
+        fields: dict[Any, Any] = {b"identity": token_bytes(_IDENTITY_BYTES), b"tags": pack([])}
+        pipeline.xadd(self._key, fields, id=_FIRST_ID)
+        self.keep(pipeline)
+        try:
+            await pipeline.execute()
+        except ResponseError:
+            if not await client.exists(self._key):
+                raise
+
+    def _learn(self, question: Question, newer: _Entries, oldest: _Entries) -> _Next:
+        if not oldest:
+            return _Next.BEGIN
+        if question.restarts != self._restarts:
+            return _Next.READ_ON
+        try:
+            entries, first = _parse(newer), _parse(oldest)[0]
+        except (CorruptRecord, LookupError, TypeError, ValueError):
+            return _Next.REPLACE  # nobody can tell what these entries purge
+        if first.identity != self._identity or first.purge.position > self.reader.position:
+            self._restart(first)
+            return _Next.READ_ON
+        if first.purge.position <= question.position and (
+            not entries or entries[0].purge.position != question.position
+        ):
+            return _Next.REPLACE
+        self._advance(entries)
+        if len(entries) > _PAGE:
+            return _Next.READ_ON
+        lost = self.reader.position < question.acknowledged
+        return _Next.REPLACE if lost else _Next.NOTHING
+
+    def _restart(self, first: _Entry) -> None:
+        if first.identity != self._identity:
+            self._acknowledged = 0
+        self._identity = first.identity
+        self._restarts += 1
+        self.reader.restart(first.identity, first.purge.position)
+
+    def _advance(self, entries: Sequence[_Entry]) -> None:
+        purges = [e.purge for e in entries if e.purge.position > self.reader.position]
+        if purges:
+            self.reader.advance(purges)
+
+
+def _parse(entries: _Entries) -> list[_Entry]:
+    return [_entry(stream_id, fields) for stream_id, fields in entries]
+
+
+def _entry(stream_id: bytes, fields: dict[bytes, bytes]) -> _Entry:
+    identity, tags = fields[b"identity"], unpack(fields[b"tags"])
+    if len(identity) != _IDENTITY_BYTES or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError("not an entry of the purge log")
+    return _Entry(identity, Purge(position_of(stream_id), tags))

@@ -1,0 +1,213 @@
+"""From what a user writes as the store to the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeAlias, cast
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from redis.asyncio import Redis
+
+from asgi_cache.errors import ConfigurationError
+from asgi_cache.quantities import parse_duration, parse_size
+from asgi_cache.stores.base import Store
+from asgi_cache.stores.memory import MemoryStore
+from asgi_cache.stores.redis import DEFAULT_TIMEOUT, RedisStore
+from asgi_cache.stores.redis_client import make_client
+from asgi_cache.wording import Unfit, shorten, suggest
+
+_Reader: TypeAlias = Callable[[str], Any]
+"""Returns what an option's value means, or raises `Unfit`."""
+
+_STORE_OPERATIONS: Final = ("get", "put", "delete", "follow", "append", "close")
+
+
+def open_store(source: str | Redis | Store, namespace: str) -> Store:
+    """Return the store that *source* names, or is; *namespace* keeps others out of its keys.
+
+    Raises:
+        ConfigurationError: It names none, or has an option that cannot be used.
+    """
+    if not namespace:
+        raise ConfigurationError("namespace: must not be empty")
+    if not isinstance(source, str):
+        return _adopt(source, namespace)
+    try:
+        return _open(source, namespace)
+    except Unfit as error:
+        raise ConfigurationError(f"store {shown(source)!r}: {error.why}") from None
+
+
+def shown(url: str) -> str:
+    """Return *url* without what may be secret in it: who connects, and the options.
+
+    All before the last ``@`` counts as who connects, as a password whose ``/`` or ``#``
+    was not escaped would look like a path otherwise.
+    """
+    scheme, mark, rest = url.rpartition("://") if url.count("://") == 1 else ("", "", url)
+    _, at, where = rest.rpartition("@")
+    return scheme + mark + ("***@" if at else "") + re.split("[?#]", where, maxsplit=1)[0]
+
+
+def _adopt(source: Redis | Store, namespace: str) -> Store:
+    if all(callable(getattr(source, name, None)) for name in _STORE_OPERATIONS):
+        return cast("Store", source)
+    if isinstance(source, Redis):
+        return RedisStore(source, namespace=namespace)
+    kind = type(source)
+    raise ConfigurationError(
+        f"store: {kind.__module__}.{kind.__qualname__} is no store; write a URL such as "
+        "'redis://localhost:6379/0', or give a redis.asyncio.Redis client or a Store"
+    )
+
+
+def _open(source: str, namespace: str) -> Store:
+    scheme, mark, _ = source.partition("://")
+    if not mark:
+        raise Unfit(shown(source), f"is not a URL{suggest('', _OPENERS)}")
+    if scheme not in _OPENERS:
+        raise Unfit(shown(source), f"unknown scheme {scheme!r}{suggest(scheme, _OPENERS)}")
+    return _OPENERS[scheme](_split(source), namespace)
+
+
+def _split(source: str) -> SplitResult:
+    """Take a URL apart; what the parser says of a bad one is not repeated, as it quotes it."""
+    try:
+        url = urlsplit(source)
+        usable = url.port != 0 and not url.fragment
+    except ValueError:
+        url, usable = SplitResult("", "", "", "", ""), False
+    if not usable:
+        raise Unfit(
+            shown(source),
+            "is not a valid URL: a port is a number from 1 to 65535, and in a user's name or "
+            "password '/', '?', '#', '@', ':', '[' and ']' are written %2F, %3F, %23, and so on",
+        )
+    return url
+
+
+def _open_memory(url: SplitResult, namespace: str) -> Store:
+    del namespace  # nobody else can reach it
+    if url.netloc or url.path:
+        raise Unfit(url.netloc, "a memory store has no address: write 'memory://?max=256mb'")
+    options = _options(url, {"max": _read_budget})
+    return MemoryStore(options["max"]) if options else MemoryStore()
+
+
+def _open_redis(url: SplitResult, namespace: str) -> Store:
+    options = _options(url, _TLS_OPTIONS if url.scheme == "rediss" else _REDIS_OPTIONS)
+    for name, value in (("username", url.username), ("password", url.password)):
+        if value:
+            options.setdefault(name, unquote(value))
+    timeout = options.pop("timeout", DEFAULT_TIMEOUT)
+    address = _socket_path(url) if url.scheme == "unix" else _host_and_port(url)
+    client = partial(make_client, url.scheme, **(address | options))
+    return RedisStore(client, namespace=namespace, timeout=timeout)
+
+
+def _host_and_port(url: SplitResult) -> dict[str, Any]:
+    path = url.path.strip("/")
+    db = {"db": _read("db", path, _read_db)} if path else {}
+    return {"host": unquote(url.hostname or "localhost"), "port": url.port or 6379, **db}
+
+
+def _socket_path(url: SplitResult) -> dict[str, Any]:
+    where = url.netloc.rpartition("@")[2]
+    if where or not url.path.strip("/"):
+        raise Unfit(where, "no path of a socket: write 'unix:///run/redis.sock?db=0'")
+    return {"path": unquote(url.path)}
+
+
+def _options(url: SplitResult, readers: Mapping[str, _Reader]) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(url.query, keep_blank_values=True, strict_parsing=bool(url.query))
+    except ValueError:
+        raise Unfit("options", "options are written ?name=value&name=value") from None
+    options: dict[str, Any] = {}
+    for name, text in pairs:
+        if name not in readers:
+            raise Unfit(name, f"unknown option {name!r}{suggest(name, readers)}")
+        if name in options:
+            raise Unfit(name, f"option {name!r} is there twice")
+        options[name] = _read(name, text, readers[name])
+    return options
+
+
+def _read(name: str, text: str, reader: _Reader) -> Any:
+    try:
+        return reader(text)
+    except Unfit as error:
+        said = "" if name in _SECRETS else f"={shorten(text)}"
+        raise Unfit(name, f"{name}{said} {error.why}") from None
+
+
+def _read_text(text: str) -> str:
+    if not text:
+        raise Unfit(text, "must not be empty")
+    return text
+
+
+def _read_timeout(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds <= 0:
+        raise Unfit(text, "must be more than 0, such as '50ms'")
+    return seconds
+
+
+def _read_budget(text: str) -> int:
+    size = parse_size(text)
+    if size <= 0:
+        raise Unfit(text, "must be more than 0, such as '256mb'")
+    return size
+
+
+def _read_db(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise Unfit(text, "is not the number of a database, such as 0")
+    return int(text)
+
+
+def _read_count(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,4}", text):
+        raise Unfit(text, "is not a number from 1 to 99999")
+    return int(text)
+
+
+def _read_choice(choices: Mapping[str, Any], text: str) -> Any:
+    if text not in choices:
+        raise Unfit(text, f"is not a choice{suggest(text, choices)}")
+    return choices[text]
+
+
+_read_boolean = partial(_read_choice, {"true": True, "false": False})
+
+_SECRETS: Final = frozenset({"password", "ssl_password"})
+"""Options whose values no error repeats."""
+
+_REDIS_OPTIONS: Final[Mapping[str, _Reader]] = {
+    "timeout": _read_timeout,
+    "db": _read_db,
+    "username": _read_text,
+    "password": _read_text,
+    "client_name": _read_text,
+    "max_connections": _read_count,
+}
+_TLS_OPTIONS: Final[Mapping[str, _Reader]] = {
+    **_REDIS_OPTIONS,
+    "ssl_ca_certs": _read_text,
+    "ssl_certfile": _read_text,
+    "ssl_keyfile": _read_text,
+    "ssl_password": _read_text,
+    "ssl_cert_reqs": partial(
+        _read_choice, {name: name for name in ("required", "optional", "none")}
+    ),
+    "ssl_check_hostname": _read_boolean,
+}
+_OPENERS: Final[Mapping[str, Callable[[SplitResult, str], Store]]] = {
+    "memory": _open_memory,
+    "redis": _open_redis,
+    "rediss": _open_redis,
+    "unix": _open_redis,
+}

@@ -1,0 +1,89 @@
+"""Requests that change something: what a success makes untrue is voided (RFC 9111, 4.4)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from starlette.types import ASGIApp, Message, Receive, Scope
+
+from asgi_cache.asking import Unanswerable, ask
+from asgi_cache.errors import StoreUnavailable
+from asgi_cache.fetch import Fetch
+from asgi_cache.policy.fields import combined
+from asgi_cache.policy.invalidation import invalidated_urls, is_successful, same_origin
+from asgi_cache.policy.message import Fields
+from asgi_cache.responder import Responder
+from asgi_cache.services import Services
+from asgi_cache.targets import Target
+
+logger = logging.getLogger(__name__)
+
+ABOUT_CONTENT = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class Unsafe:
+    """One unsafe request; *own* is what GET of the same URL would ask for."""
+
+    def __init__(self, services: Services, own: Target, scope: Scope, responder: Responder) -> None:
+        self._services = services
+        self._own = own
+        self._scope = scope
+        self._responder = responder
+        self._fetch: Fetch | None = None
+
+    async def run(self, app: ASGIApp, receive: Receive) -> None:
+        """Run *app*; its client hears of a success only after the invalidation.
+
+        A client that has been told of its write must never read what was there before.
+        """
+        try:
+            await app(self._scope, receive, self.send)
+        finally:
+            if self._fetch is not None:
+                await self._fetch.finish()
+
+    async def send(self, message: Message) -> None:
+        """Take one message of the app's."""
+        if message["type"] == "http.response.start" and is_successful(message["status"]):
+            fields = [(name.lower(), value) for name, value in message.get("headers", ())]
+            await self._invalidate(fields)
+            self._fetch = await self._recording(fields)
+        if self._fetch is not None:
+            await self._fetch.send(message)
+        else:
+            await self._responder.message(message)
+
+    async def _invalidate(self, fields: Fields) -> None:
+        """Void the request's own URL and those that the response points to."""
+        targets, own = self._services.targets, self._own
+        others = [url for url in invalidated_urls(own.url, fields) if url != own.url]
+        tags = [*own.tags, *(tag for url in others for tag in targets.url_tags(url))]
+        try:
+            await self._services.holdings.purge(tags)
+        except StoreUnavailable:
+            logger.error("an invalidation could not be recorded: %r", own.url)
+
+    async def _recording(self, fields: Fields) -> Fetch | None:
+        """Begin to record a response to POST that says it is one to GET as well.
+
+        It is born after the invalidation, which it survives (RFC 9110, section 9.3.3).
+        """
+        own = self._own
+        located = combined(fields, b"content-location")
+        is_own = located is not None and same_origin(own.url, located) == own.url
+        if self._scope["method"] != "POST" or own.rule is None or not is_own:
+            return None
+        headers = [pair for pair in self._scope["headers"] if pair[0] not in ABOUT_CONTENT]
+        scope = {**self._scope, "method": "GET", "headers": headers}
+        asked = await ask(scope, nothing_more, own, own.rule, self._services.identity)
+        if isinstance(asked, Unanswerable):
+            return None
+        self._responder.outcome.forwarded = "method"
+        posted = replace(asked, request=replace(asked.request, method="POST"))
+        return Fetch(posted, None, self._services, self._responder)
+
+
+async def nothing_more() -> Message:
+    """Receive nothing: the app has the request already."""
+    return {"type": "http.disconnect"}

@@ -57,5 +57,5 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.check: pyproject.toml
 		|| { echo 'asgi_cache needs Python 3.11 or newer: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	@echo 'Installing asgi-cache[$(EXTRAS)] into $(VENV) ...'
-	@$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
+	@$(BIN)/pip install -qq --editable '.[$(EXTRAS)]'
 	@touch $@

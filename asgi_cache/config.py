@@ -253,17 +253,14 @@ def _read_variable(variable: str, text: str) -> dict[str, Any]:
         if get_origin(bare_type(hint)) is not Mapping
     }
     if variable not in types:
-        known = [*types, _CONFIG]
-        raise ConfigurationError(f"unknown variable {variable}{_suggest(variable, known)}")
+        # Compared without the prefix, which makes any two look alike.
+        known = [known.removeprefix(_PREFIX) for known in (*types, _CONFIG)]
+        near = suggest(variable.removeprefix(_PREFIX).upper(), known, prefix=_PREFIX)
+        raise ConfigurationError(f"unknown variable {variable}{near}")
     name, hint = types[variable]
     where = f"environment variable {variable}"
     value = _from_text(hint, text)
     return read_fields({name: value}, _setting_readers(), where=where, kind="setting")
-
-
-def _suggest(variable: str, known: list[str]) -> str:
-    # Compared without the prefix, which would make any two look alike.
-    return suggest(variable.removeprefix(_PREFIX), [name.removeprefix(_PREFIX) for name in known])
 
 
 def _from_text(hint: object, text: str) -> object:

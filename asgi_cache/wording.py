@@ -25,13 +25,17 @@ def shorten(value: object) -> str:
     return _REPR.repr(value)
 
 
-def nearest(word: object, known: Iterable[str]) -> str:
-    """Name the nearest of the *known* spellings in parentheses, or nothing if none is near."""
+def nearest(word: object, known: Iterable[str], *, prefix: str = "") -> str:
+    """Name the nearest of the *known* spellings in parentheses, or nothing if none is near.
+
+    *prefix* is shown before it, but does not count.
+    """
     near = get_close_matches(str(word), list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    return f" (did you mean {prefix + near[0]!r}?)" if near else ""
 
 
-def suggest(word: object, known: Iterable[str]) -> str:
+def suggest(word: object, known: Iterable[str], *, prefix: str = "") -> str:
     """Name the nearest of the *known* spellings in parentheses, or all if none is near."""
     names = list(known)
-    return nearest(word, names) or f" (known: {', '.join(names)})"
+    every = ", ".join(prefix + name for name in names)
+    return nearest(word, names, prefix=prefix) or f" (known: {every})"

@@ -248,7 +248,7 @@ def stored_response(
     kept = stored_fields(received)
     etag = combined(response.fields, b"etag")
     made = entity_tag(body) if etag is None and response.status == HTTPStatus.OK else None
-    added = added_fields(received, made)
+    added = added_fields(received, made, len(body))
     directives = response.directives
     return StoredResponse(
         key=key,
@@ -290,10 +290,15 @@ def stored_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name, value) for name, value in response.fields if name not in dropped)
 
 
-def added_fields(received: Received, etag: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
-    """Make the fields that the cache adds: an entity tag, and what clients are told."""
+def added_fields(
+    received: Received, etag: bytes | None, length: int
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Make the fields that the cache adds: an entity tag, a length, what clients are told."""
     tagged = ((b"etag", etag),) if etag else ()
-    return tagged + client_fields(received)
+    unmeasured = combined(received.response.fields, b"content-length") is None
+    has_content = received.response.status != HTTPStatus.NO_CONTENT
+    measured = ((b"content-length", b"%d" % length),) if unmeasured and has_content else ()
+    return tagged + measured + client_fields(received)
 
 
 def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:

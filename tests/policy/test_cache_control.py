@@ -22,10 +22,12 @@ NAMES = st.lists(st.from_regex(rb"[a-z][a-z0-9-]{0,8}", fullmatch=True), unique=
 
 
 def request(*values: bytes) -> RequestDirectives:
+    """Read a request with these ``Cache-Control`` lines."""
     return parse_request([(b"host", b"a"), *((b"cache-control", value) for value in values)])
 
 
 def response(*values: bytes) -> ResponseDirectives:
+    """Read a response with these ``Cache-Control`` lines."""
     return parse_response([(b"etag", b'"a"'), *((b"cache-control", value) for value in values)])
 
 
@@ -252,6 +254,7 @@ def test_all_lines_count() -> None:
         pytest.param(b"max-age=999999999999999", {"max_age": LONGEST_DELTA}, id="too-large"),
         pytest.param(b's-maxage="60"', {}, id="string-for-integer"),
         pytest.param(b"max-age=1.5", {}, id="decimal-for-integer"),
+        pytest.param(b'stale-while-revalidate="5"', {}, id="string-for-swr"),
         pytest.param(b"max-age", {}, id="boolean-for-integer"),
         pytest.param(b"stale-if-error=(1 2)", {}, id="list-for-integer"),
         pytest.param(b"stale-while-revalidate=5", {"stale_while_revalidate": 5}, id="swr"),

@@ -28,6 +28,7 @@ DIGITS = b"0123456789"
 
 
 def at(*date: int) -> float:
+    """Return a date in UTC as seconds since the epoch."""
     return datetime(*date, tzinfo=UTC).timestamp()  # type: ignore[misc, arg-type]
 
 

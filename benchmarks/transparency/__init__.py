@@ -1,0 +1,1 @@
+"""Other projects' test suites, run with the cache in front of every app they call."""

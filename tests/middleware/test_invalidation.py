@@ -1,0 +1,127 @@
+"""A write is never followed by what was there before it."""
+
+from __future__ import annotations
+
+import pytest
+from bare import App, Response, ask
+
+pytestmark = pytest.mark.anyio
+
+RULES = {"/**": 60}
+
+
+async def stored(cache, *targets, **extra):
+    for target in targets:
+        await ask(cache, target, **extra)
+
+
+async def is_stored(cache, target, **extra):
+    return (await ask(cache, target, **extra)).cache_status == "asgi-cache; hit"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "M-SEARCH"])
+async def test_a_successful_write_voids_its_url(cached, method):
+    """Any method that is not safe invalidates (RFC 9111, section 4.4)."""
+    cache = cached(rules=RULES)
+    await stored(cache, "/a", "/b")
+    await ask(cache, "/a", method=method)
+    assert not await is_stored(cache, "/a")
+    assert await is_stored(cache, "/b")
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 500])
+async def test_a_failed_write_voids_nothing(cached, status):
+    """What was not changed is still true."""
+    cache = cached(App(Response(), Response(status=status)), rules=RULES)
+    await stored(cache, "/a")
+    await ask(cache, "/a", method="PUT")
+    assert await is_stored(cache, "/a")
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "HEAD"])
+async def test_safe_methods_void_nothing(cached, method):
+    """They change nothing."""
+    cache = cached(rules=RULES)
+    await stored(cache, "/a")
+    await ask(cache, "/a", method=method)
+    assert await is_stored(cache, "/a")
+
+
+async def test_a_write_voids_every_users_response(cached):
+    """The partitions of one URL fall together, and so do its variants."""
+    cache = cached(App(Response(fields={"Vary": "Accept"})), rules=RULES)
+    everyone = [{"Authorization": who, "Accept": what} for who in "ab" for what in "xy"]
+    for fields in everyone:
+        await stored(cache, "/a", fields=fields)
+        assert await is_stored(cache, "/a", fields=fields)
+    await ask(cache, "/a", method="PUT", fields=everyone[0])
+    for fields in everyone:
+        assert not await is_stored(cache, "/a", fields=fields)
+
+
+@pytest.mark.parametrize("name", ["Location", "Content-Location"])
+@pytest.mark.parametrize(
+    ("value", "voided"),
+    [
+        pytest.param("/b?x=1", True, id="a-path"),
+        pytest.param("b?x=1", True, id="a-relative-path"),
+        pytest.param("http://example.com/b?x=1", True, id="a-url"),
+        pytest.param("http://other.example/b?x=1", False, id="another-host"),
+        pytest.param("https://example.com/b?x=1", False, id="another-scheme"),
+        pytest.param("http://[", False, id="malformed"),
+    ],
+)
+async def test_a_write_voids_what_its_response_points_to(cached, name, value, voided):
+    """``Location`` and ``Content-Location`` on the same origin, and no others."""
+    cache = cached(App(Response(), Response(status=201, fields={name: value})), rules=RULES)
+    await stored(cache, "/b?x=1")
+    await ask(cache, "/a", method="POST")
+    assert await is_stored(cache, "/b?x=1") is not voided
+
+
+async def test_parameters_that_do_not_count_do_not_protect_a_response(cached):
+    """A write voids the response under the key that the rule gives its URL."""
+    cache = cached(rules={"/**": {"ttl": 60, "query": ["page"]}})
+    await stored(cache, "/a?page=1")
+    await ask(cache, "/a?utm=x&page=1", method="PUT")
+    assert not await is_stored(cache, "/a?page=1")
+
+
+async def test_the_client_hears_of_its_write_after_the_invalidation(cached):
+    """A request that is sent as soon as the write was answered is not a hit."""
+    cache = cached(App(Response(b"old"), Response(), Response(b"new")), rules=RULES)
+    await stored(cache, "/a")
+    seen = []
+
+    async def on_message(message):
+        if message["type"] == "http.response.start":
+            seen.append((await ask(cache, "/a")).body)
+
+    await ask(cache, "/a", method="PUT", on_message=on_message)
+    assert seen == [b"new"]
+
+
+async def test_a_fill_that_began_before_a_write_is_not_served_after_it(cached):
+    """The old answer may reach its own client; nobody after the write gets it."""
+
+    def app_that_is_overtaken():
+        async def app(scope, receive, send):
+            if scope["method"] == "GET" and not written:
+                written.append(True)
+                await ask(cache, "/a", method="PUT")
+                await Response(b"old").send_to(scope, send)
+            else:
+                await Response(b"new").send_to(scope, send)
+
+        return app
+
+    written = []
+    cache = cached(app_that_is_overtaken(), rules=RULES)
+    assert (await ask(cache, "/a")).body == b"old"
+    assert (await ask(cache, "/a")).body == b"new"
+
+
+async def test_a_write_leaves_no_trace_on_the_response(cached):
+    """Nothing is added to the answer to an unsafe request."""
+    answer = await ask(cached(rules=RULES), "/a", method="PUT")
+    assert "cache-status" not in answer

@@ -1,0 +1,126 @@
+"""The kinds of store that have to behave alike."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+from redis.asyncio import Redis
+
+from asgi_cache.stores.memory import MemoryStore
+from asgi_cache.stores.redis import RedisStore
+from asgi_cache.stores.urls import open_store
+from tests.redis_server import redis_server
+from tests.stores.records import RecordingReader
+
+__all__ = ["redis_server"]
+
+NAMESPACE = "test"
+TIMEOUT = 5.0
+"""Seconds; what is slow here is the machine, and no test is about that."""
+
+
+class InMemory:
+    """Stores in this process; each is alone."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    async def open(self, reader=None):
+        store = MemoryStore(clock=lambda: self.now)
+        store.follow(reader or RecordingReader())
+        return store
+
+    async def outlive(self, key, ttl):
+        self.now += ttl
+
+
+class InRedis:
+    """Stores on one server, with a client beside them that sees what they do."""
+
+    def __init__(self, stack, admin, open_client):
+        self.stack = stack
+        self.admin = admin
+        self.open_client = open_client
+
+    async def open(self, reader=None, namespace=NAMESPACE):
+        store = RedisStore(self.open_client(), namespace=namespace, timeout=TIMEOUT)
+        store.follow(reader or RecordingReader())
+        self.stack.push_async_callback(store.close)
+        return store
+
+    async def outlive(self, key, ttl):
+        """Let the time of *key* be up, having seen that it is at most *ttl* seconds away."""
+        name = f"{NAMESPACE}:r:{key.hex()}"
+        assert 0 < await self.admin.pttl(name) <= ttl * 1000
+        assert await self.admin.pexpireat(name, 1)
+
+
+async def _with_fakeredis(stack, request):
+    server = FakeServer()
+
+    def client():
+        made = FakeAsyncRedis(server=server)
+        stack.push_async_callback(made.aclose)
+        return made
+
+    return InRedis(stack, client(), client)
+
+
+async def _with_users_client(stack, request):
+    """The user's own client, as redis-py makes it unless told otherwise."""
+    server = request.getfixturevalue("redis_server")
+
+    def client():
+        made = Redis.from_url(server.url)
+        stack.push_async_callback(made.aclose)
+        return made
+
+    admin = client()
+    await admin.flushall()
+    return InRedis(stack, admin, client)
+
+
+async def _with_own_client(stack, request):
+    backend = await _with_users_client(stack, request)
+    server = request.getfixturevalue("redis_server")
+    backend.open_client = lambda: open_store(server.url, NAMESPACE)._client
+    return backend
+
+
+async def _in_memory(stack, request):
+    return InMemory()
+
+
+IN_REDIS = [
+    pytest.param(_with_own_client, id="redis"),
+    pytest.param(_with_users_client, id="users-client"),
+    pytest.param(_with_fakeredis, id="fakeredis"),
+]
+
+
+async def _made(request):
+    async with AsyncExitStack() as stack:
+        yield await request.param(stack, request)
+
+
+@pytest.fixture(params=[pytest.param(_in_memory, id="memory"), *IN_REDIS])
+async def backend(request, anyio_backend):
+    """Every kind of store."""
+    async for made in _made(request):
+        yield made
+
+
+@pytest.fixture(params=IN_REDIS)
+async def shared(request, anyio_backend):
+    """Every kind of store that several processes can share."""
+    async for made in _made(request):
+        yield made
+
+
+@pytest.fixture(params=IN_REDIS[:1])
+async def real(request, anyio_backend):
+    """A store on a real server, with a client of its own."""
+    async for made in _made(request):
+        yield made

@@ -1,0 +1,415 @@
+"""Redis as it fails: what each fault costs, and that it stays within this store's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from redis.asyncio import Redis
+
+from asgi_cache.errors import ConfigurationError, StoreUnavailable
+from asgi_cache.stores.redis import RedisStore
+from asgi_cache.stores.urls import open_store
+from tests.redis_server import free_port, running_redis
+from tests.stores.records import KEY, OTHER_KEY, RESPONSE, RecordingReader, response_under
+
+pytestmark = pytest.mark.anyio
+
+BOUND = 0.5
+"""Seconds that an operation with a deadline of 50 ms may take on a busy machine."""
+
+
+@asynccontextmanager
+async def opened(url, reader=None):
+    """Open a store at *url*, with no more than a reader."""
+    store = open_store(url, "test")
+    store.follow(reader or RecordingReader())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def listening(answer):
+    """Run a server that does *answer* with each connection; return its URL."""
+
+    async def respond(reader, writer):
+        await answer(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    async with server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}?timeout=2s"
+
+
+async def turns(count=10):
+    """Let the event loop turn a few times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+OPERATIONS = {
+    "get": lambda store: store.get(KEY),
+    "put": lambda store: store.put(KEY, RESPONSE, 60),
+    "delete": lambda store: store.delete(KEY),
+}
+ALL_OPERATIONS = {**OPERATIONS, "append": lambda store: store.append(["a"])}
+
+
+@pytest.mark.parametrize("operation", ALL_OPERATIONS)
+async def test_refused_connection(operation):
+    """A server that is not there is unavailable at once."""
+    async with opened(f"redis://127.0.0.1:{free_port()}") as store:
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await ALL_OPERATIONS[operation](store)
+        assert time.monotonic() - started < BOUND
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("connected", [True, False], ids=["connected", "not-connected"])
+async def test_hung_server(redis_server, operation, connected):
+    """A server that hangs costs one deadline, however many commands an operation has."""
+    async with opened(redis_server.url) as store:
+        if connected:
+            await store.get(KEY)
+        with redis_server.hung():
+            started = time.monotonic()
+            with pytest.raises(StoreUnavailable, match="did not answer within 0.05 s"):
+                await OPERATIONS[operation](store)
+            assert 0.04 < time.monotonic() - started < BOUND
+
+
+async def test_hung_server_costs_all_waiters_one_deadline(redis_server):
+    """Nobody waits for the others' deadlines."""
+    async with opened(redis_server.url) as store:
+        with redis_server.hung():
+            started = time.monotonic()
+            lookups = (store.get(bytes([number]) * 16) for number in range(200))
+            failures = await asyncio.gather(*lookups, return_exceptions=True)
+            assert time.monotonic() - started < BOUND
+    assert all(isinstance(failure, StoreUnavailable) for failure in failures)
+
+
+async def test_late_answer_is_given_to_nobody(redis_server):
+    """What is answered after its deadline is not taken for the answer to something else."""
+    async with opened(redis_server.url) as store:
+        await store.put(KEY, RESPONSE, 60)
+        await store.put(OTHER_KEY, response_under(OTHER_KEY), 60)
+        with redis_server.hung(), pytest.raises(StoreUnavailable):
+            await store.get(KEY)
+        assert await store.get(OTHER_KEY) == response_under(OTHER_KEY)
+        assert store.corrupt == 0
+
+
+async def test_server_restart_goes_unnoticed():
+    """Connections that the server closed are made again before they are used."""
+    with running_redis() as server:
+        async with opened(server.url + "?timeout=5s") as store:
+            await asyncio.gather(*(store.put(KEY, RESPONSE, 60) for _ in range(5)))
+            server.stop()
+            server.start()
+            await turns()
+            assert await store.get(KEY) is None
+            await store.put(KEY, RESPONSE, 60)
+            assert await store.get(KEY) == RESPONSE
+
+
+async def _send(writer, data):
+    writer.write(data)
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(b"", id="closed"),
+        pytest.param(b"*1\r\n*2\r\n$3\r\n0-", id="reset-mid-reply"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="another-protocol"),
+        pytest.param(b"*0\r\n*0\r\n*0\r\n", id="reply-to-another-question"),
+        pytest.param(b"$-1\r\n" * 3, id="reply-of-another-type"),
+        pytest.param(b":1\r\n" * 3, id="reply-of-numbers"),
+        pytest.param(b"-LOADING Redis is loading the dataset in memory\r\n" * 3, id="loading"),
+        pytest.param(b"-READONLY You can't write against a replica.\r\n" * 3, id="readonly"),
+        pytest.param(b"-MASTERDOWN Link with MASTER is down\r\n" * 3, id="masterdown"),
+        pytest.param(b"-OOM command not allowed\r\n" * 3, id="oom"),
+        pytest.param(b"-WRONGTYPE Operation against a key\r\n" * 3, id="wrong-type"),
+    ],
+)
+async def test_bad_reply(reply):
+    """Whatever a server answers, the store is unavailable and nothing else."""
+
+    async def answer(reader, writer):
+        await reader.read(1)
+        await _send(writer, reply)
+
+    async with listening(answer) as url, opened(url) as store:
+        for operation in OPERATIONS.values():
+            if b":1" in reply and operation is not OPERATIONS["get"]:
+                continue  # that is a good answer to a deletion
+            with pytest.raises(StoreUnavailable):
+                await operation(store)
+
+
+async def test_full_server(redis_server):
+    """A server without memory refuses to store, but what it has is still found."""
+    reader = RecordingReader()
+    admin = Redis.from_url(redis_server.url)
+    async with admin, opened(redis_server.url + "?timeout=5s", reader) as store:
+        await store.put(KEY, RESPONSE, 60)
+        await store.append(["a"])
+        await admin.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(StoreUnavailable, match="OutOfMemory"):
+                await store.put(OTHER_KEY, response_under(OTHER_KEY), 60)
+            with pytest.raises(StoreUnavailable, match="OutOfMemory"):
+                await store.append(["b"])
+            assert await store.get(KEY) == RESPONSE
+            await admin.flushall()
+            with pytest.raises(StoreUnavailable, match="OutOfMemory"):
+                await store.get(KEY)
+        finally:
+            await admin.config_set("maxmemory", 0)
+        assert await store.get(KEY) is None
+    assert reader.tags == [("a",)]
+    assert len(reader.restarts) == 2
+
+
+async def test_log_of_another_type(redis_server):
+    """A key that is somebody else's is not touched."""
+    admin = Redis.from_url(redis_server.url)
+    async with admin, opened(redis_server.url + "?timeout=5s") as store:
+        await admin.flushall()
+        await admin.set("test:log", "mine", px=60_000)
+        for operation in (ALL_OPERATIONS["get"], ALL_OPERATIONS["append"]):
+            with pytest.raises(StoreUnavailable):
+                await operation(store)
+        assert await admin.get("test:log") == b"mine"
+
+
+async def test_credentials_are_not_in_errors():
+    """A password opens the server, and a wrong one is in no error and behind none."""
+    with running_redis("--requirepass", "s3cret") as server:
+        right = server.url.replace("//", "//:s3cret@") + "?timeout=5s"
+        async with opened(right) as store:
+            await store.put(KEY, RESPONSE, 60)
+            assert await store.get(KEY) == RESPONSE
+        for wrong in (right.replace("s3cret", "gu3ss"), server.url + "?timeout=5s"):
+            async with opened(wrong) as store:
+                for operation in ALL_OPERATIONS.values():
+                    with pytest.raises(StoreUnavailable, match="Authentication") as raised:
+                        await operation(store)
+                    assert "gu3ss" not in str(raised.value)
+                    assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+async def test_tls_failure(redis_server):
+    """A server that speaks no TLS is unavailable to who asks for it."""
+    url = redis_server.url.replace("redis:", "rediss:") + "?timeout=5s"
+    async with opened(url) as store:
+        with pytest.raises(StoreUnavailable):
+            await store.get(KEY)
+
+
+async def test_unix_socket(redis_server):
+    """A server can be reached by a path."""
+    async with opened(f"unix://{redis_server.socket_path}?timeout=5s&db=3") as store:
+        await store.put(KEY, RESPONSE, 60)
+        assert await store.get(KEY) == RESPONSE
+    async with opened(redis_server.url[:-1] + "3?timeout=5s") as store:
+        assert await store.get(KEY) == RESPONSE
+
+
+async def commands_seen(admin):
+    """Return how often the server was sent which command."""
+    return {
+        name.removeprefix("cmdstat_"): seen["calls"]
+        for name, seen in (await admin.info("commandstats")).items()
+    }
+
+
+async def test_lookups_of_one_turn_are_one_round_trip(real):
+    """What is asked for at once is asked of Redis once, with the log before it."""
+    store = await real.open()
+    await store.get(KEY)
+    keys = [bytes([number]) * 16 for number in range(100)]
+    await real.admin.config_resetstat()
+    await asyncio.gather(*(store.get(key) for key in keys + keys))
+    seen = await commands_seen(real.admin)
+    assert (seen["mget"], seen["xrange"]) == (1, 2)
+    await store.get(KEY)
+    assert (await commands_seen(real.admin))["mget"] == 2
+
+
+async def test_cancelled_waiter_leaves_the_others(redis_server):
+    """Who gives up takes the answer from nobody, and leaves a clean connection."""
+    async with opened(redis_server.url + "?timeout=5s") as store:
+        await store.put(KEY, RESPONSE, 60)
+        await store.get(KEY)
+        with redis_server.hung():
+            waiters = [asyncio.create_task(store.get(KEY)) for _ in range(3)]
+            await turns()
+            waiters[0].cancel()
+            await turns()
+        assert await asyncio.gather(*waiters[1:]) == [RESPONSE, RESPONSE]
+        assert waiters[0].cancelled()
+        assert await store.get(OTHER_KEY) is None
+
+
+async def test_cancelled_waiters_of_a_hung_server(redis_server):
+    """Waiters that have gone are not told of the failure either."""
+    async with opened(redis_server.url) as store:
+        with redis_server.hung():
+            waiters = [asyncio.create_task(store.get(KEY)) for _ in range(2)]
+            await turns()
+            waiters[0].cancel()
+            with pytest.raises(StoreUnavailable):
+                await waiters[1]
+
+
+@pytest.mark.parametrize("operation", ["put", "delete", "append"])
+async def test_cancelled_operation_leaves_a_clean_connection(redis_server, operation):
+    """Replies to what was cancelled are not taken for replies to what follows."""
+    async with opened(redis_server.url + "?timeout=5s&max_connections=1") as store:
+        await store.put(OTHER_KEY, response_under(OTHER_KEY), 60)
+        with redis_server.hung():
+            task = asyncio.create_task(ALL_OPERATIONS[operation](store))
+            await turns()
+            task.cancel()
+            await asyncio.wait([task])
+        assert task.cancelled()
+        assert await store.get(OTHER_KEY) == response_under(OTHER_KEY)
+
+
+@pytest.mark.parametrize("after", [0, 10], ids=["before-it-began", "on-its-way"])
+async def test_cancelled_batch_leaves_nobody_waiting(redis_server, after):
+    """Somebody who cancels every task there is does not make look-ups hang."""
+    async with opened(redis_server.url + "?timeout=5s") as store:
+        with redis_server.hung():
+            waiter = asyncio.create_task(store.get(KEY))
+            await turns(1)
+            batches = asyncio.all_tasks() - {waiter, asyncio.current_task()}
+            await turns(after)
+            for task in batches:
+                task.cancel()
+            with pytest.raises(StoreUnavailable, match="interrupted"):
+                await waiter
+        assert await store.get(KEY) is None
+
+
+async def test_connections_are_bounded(redis_server):
+    """However much is under way, there are no more connections than the URL permits."""
+    admin = Redis.from_url(redis_server.url)
+    url = redis_server.url + "?timeout=5s&max_connections=2&client_name=bounded"
+    async with admin, opened(url) as store:
+        await asyncio.gather(*(store.put(KEY, RESPONSE, 60) for _ in range(20)))
+        names = [client["name"] for client in await admin.client_list()]
+    assert names.count("bounded") == 2
+
+
+async def test_closed_store_is_unavailable(redis_server):
+    """A store that was closed makes no new connections, and may be closed again."""
+    store = open_store(redis_server.url, "test")
+    store.follow(RecordingReader())
+    await store.close()
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.get(KEY)
+
+
+async def test_closing_waits_for_what_is_under_way(redis_server):
+    """A look-up that was begun before the store is closed is answered."""
+    async with opened(redis_server.url + "?timeout=5s") as store:
+        await store.put(KEY, RESPONSE, 60)
+        lookup = asyncio.create_task(store.get(KEY))
+        await turns(2)
+        await store.close()
+        assert await lookup == RESPONSE
+
+
+async def test_users_client_is_left_open(redis_server):
+    """A client that the user brings is the user's to close."""
+    async with Redis.from_url(redis_server.url) as client:
+        store = RedisStore(client, namespace="test", timeout=5)
+        store.follow(RecordingReader())
+        await store.put(KEY, RESPONSE, 60)
+        await store.close()
+        assert client.connection_pool._available_connections[0].is_connected
+
+
+def test_client_that_decodes_is_refused():
+    """Records are bytes; a client that makes text of them is of no use."""
+    with pytest.raises(ConfigurationError, match="decode_responses=False"):
+        RedisStore(FakeAsyncRedis(decode_responses=True), namespace="test")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_another_event_loop(redis_server):
+    """A store that is used in another event loop connects again."""
+    store = open_store(redis_server.url + "?timeout=5s", "test")
+    store.follow(RecordingReader())
+
+    async def first():
+        await store.put(KEY, RESPONSE, 60)
+        assert await store.get(KEY) == RESPONSE
+        abandoned = asyncio.create_task(store.get(KEY))
+        await asyncio.sleep(0)
+        return abandoned
+
+    async def second():
+        try:
+            return await asyncio.gather(store.get(KEY), store.get(KEY))
+        finally:
+            await store.close()
+
+    asyncio.run(first())
+    assert asyncio.run(second()) == [RESPONSE, RESPONSE]
+    gc.collect()  # what the first loop left behind, while warnings of it are ignored
+
+
+def test_closing_in_another_event_loop(redis_server):
+    """Connections of a loop that has gone cannot be closed any more, which is no error."""
+    store = open_store(redis_server.url + "?timeout=5s", "test")
+    store.follow(RecordingReader())
+    with asyncio.Runner() as runner:
+        runner.run(store.get(KEY))
+        link = store._link
+        asyncio.run(store.close())
+        runner.run(link.client.aclose())
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_fork_after_connecting(redis_server):
+    """A forked process connects for itself, and its parent's connections stay whole."""
+    store = open_store(redis_server.url + "?timeout=5s", "test")
+    store.follow(RecordingReader())
+    with asyncio.Runner() as runner:
+        runner.run(store.put(KEY, RESPONSE, 60))
+        assert runner.run(store.get(KEY)) == RESPONSE
+        child = os.fork()
+        if child == 0:  # pragma: no cover
+            found = [asyncio.run(store.get(key)) for key in (OTHER_KEY, KEY)]
+            gc.collect()
+            os._exit(0 if found == [None, RESPONSE] else 1)
+        assert os.waitpid(child, 0) == (child, 0)
+        assert runner.run(store.get(KEY)) == RESPONSE
+        assert len(store._link.client.connection_pool._available_connections) == 1
+        runner.run(store.close())
+
+
+async def test_connections_of_the_parent_are_not_collected(redis_server, monkeypatch):
+    """A parent's connections would be taken from its event loop if a child collected them."""
+    async with opened(redis_server.url + "?timeout=5s") as store:
+        await store.get(KEY)
+        inherited = store._link.client
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        await store.get(KEY)
+        assert store._link.client is not inherited
+        assert [link.client for link in store._inherited] == [inherited]
+        await inherited.aclose()

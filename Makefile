@@ -10,6 +10,9 @@ export PIP_NO_INPUT := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
+# A command whose output is of interest only if it fails.
+silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
@@ -29,8 +32,8 @@ check: $(VENV)/.check docs ## Check format, lint, types, the direction of import
 	@$(BIN)/ruff format --quiet --check . || { echo 'Run: $(BIN)/ruff format .'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/pyright --verifytypes asgi_cache --ignoreexternal
-	@$(BIN)/lint-imports
+	@PATH="$(abspath $(BIN)):$$PATH"; $(call silent,pyright --verifytypes asgi_cache --ignoreexternal)
+	@$(call silent,$(BIN)/lint-imports --no-logo)
 
 docs: $(VENV)/.docs ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml

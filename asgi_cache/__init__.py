@@ -1,6 +1,7 @@
 """A shared HTTP cache for ASGI applications."""
 
 from asgi_cache.cache import Cache
+from asgi_cache.config import Settings
 from asgi_cache.errors import (
     CacheError,
     ConfigurationError,
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigurationError",
     "CorruptRecord",
     "Rule",
+    "Settings",
     "StoreError",
     "StoreUnavailable",
 ]

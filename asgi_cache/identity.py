@@ -17,7 +17,7 @@ from starlette.types import Scope
 from asgi_cache.policy.fields import lines
 from asgi_cache.policy.message import Fields
 
-UserId: TypeAlias = Callable[[StarletteRequest], str | int | None | Awaitable[str | int | None]]
+UserId: TypeAlias = Callable[[StarletteRequest], Awaitable[str | int | None] | str | int | None]
 """The app's own answer to whose request it is. What it returns must have been verified."""
 
 NOBODY = b""

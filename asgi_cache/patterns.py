@@ -192,13 +192,9 @@ def _regex_of(segments: tuple[_Segment, ...], takes_rest: bool) -> str:
 
 
 def _part_regex(part: _Part) -> str:
-    match part:
-        case _Literal(text):
-            return re.escape(text)
-        case _Parameter("", regex):
-            return f"(?:{regex})"
-        case _Parameter(name, regex):
-            return f"(?P<{name}>{regex})"
+    if isinstance(part, _Literal):
+        return re.escape(part.text)
+    return f"(?P<{part.name}>{part.regex})" if part.name else f"(?:{part.regex})"
 
 
 def _segment_covers(wide: _Segment, narrow: _Segment) -> bool:

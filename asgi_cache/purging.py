@@ -9,19 +9,25 @@ purge is therefore never served after it, however late it is stored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Purge
+
+TAGS_REMEMBERED = 50_000
+"""Tags beyond which the older half is forgotten, and with it whatever is older than they are."""
 
 
 class PurgeLog:
     """Remembers, for every tag, where in the log it was purged last."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = TAGS_REMEMBERED) -> None:
         self.identity = b""
         self.position = 0
+        self._limit = limit
         self._floor = 0
         self._purged: dict[str, int] = {}
+        """In the order of the positions."""
 
     def restart(self, identity: bytes, position: int) -> None:
         """Begin with another log; nothing that was born under the former one is good."""
@@ -34,7 +40,15 @@ class PurgeLog:
         for purge in purges:
             self.position = purge.position
             for tag in purge.tags:
+                self._purged.pop(tag, None)
                 self._purged[tag] = purge.position
+        if len(self._purged) > self._limit:
+            self._forget(len(self._purged) - self._limit // 2)
+
+    def _forget(self, count: int) -> None:
+        """Forget the oldest purges; what was born before them can no longer be judged."""
+        for tag in list(islice(self._purged, count)):
+            self._floor = self._purged.pop(tag)
 
     def is_good(self, stored: StoredResponse, tags: Iterable[str]) -> bool:
         """Whether no purge has named *stored*, whose tags are *tags*, since its birth."""

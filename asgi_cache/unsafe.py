@@ -62,7 +62,7 @@ class Unsafe:
         try:
             await self._services.holdings.purge(tags)
         except StoreUnavailable:
-            logger.error("an invalidation could not be recorded: %r", own.url)
+            logger.exception("an invalidation could not be recorded: %r", own.url)
 
     async def _recording(self, fields: Fields) -> Fetch | None:
         """Begin to record a response to POST that says it is one to GET as well.

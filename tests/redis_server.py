@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from redis import Redis
 
 
 @dataclass
@@ -46,6 +47,11 @@ class RedisServer:
                 return
         self.stop()
         pytest.fail(f"redis-server did not start:\n{''.join(said)}", pytrace=False)
+
+    def empty(self) -> None:
+        """Forget all that was stored in it."""
+        with Redis(port=self.port) as client:
+            client.flushall()
 
     @contextmanager
     def hung(self) -> Iterator[None]:

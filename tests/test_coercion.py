@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 
-from asgi_cache.coercion import read_fields, readers_of
+from asgi_cache.coercion import read_field_names, read_fields, read_fraction, readers_of
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.quantities import VOLATILITY
 from asgi_cache.wording import Unfit
@@ -21,6 +22,11 @@ class Sample:
     ttl: float | None = None
     table: Mapping[str, object] = field(default_factory=dict)
     password: str = field(default="", repr=False)
+    size: int = 0
+    flag: bool = False
+    names: tuple[str, ...] = ()
+    choice: Literal["one", "two"] = "one"
+    status_ttl: Mapping[int, float] = field(default_factory=dict)
 
 
 def read(values, special=None):
@@ -34,6 +40,62 @@ def refusal(values, special=None):
     with pytest.raises(ConfigurationError) as caught:
         read(values, special)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("name", "x", "x"),
+        ("ttl", "2m", 120.0),
+        ("table", {"a": 1}, {"a": 1}),
+        ("password", "x", "x"),
+        ("size", "1kb", 1024),
+        ("flag", True, True),
+        ("names", ["a", "b"], ("a", "b")),
+        ("choice", "two", "two"),
+        ("status_ttl", {404: "1m", "500": 1}, {404: 60.0, 500: 1.0}),
+    ],
+)
+def test_a_field_is_read_by_its_type(name, value, expected):
+    """The dataclass's types say what a value means."""
+    assert read({name: value}) == {name: expected}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("flag", "true", "flag='true' is not a boolean"),
+        ("names", "a", "names='a' is not a list"),
+        ("names", [1], "names=[1] holds 1, which is not a string"),
+        ("choice", "three", "choice='three' is not one of one, two"),
+        ("status_ttl", [404], "status_ttl=[404] is not a table"),
+        ("status_ttl", {99: 1}, "status_ttl={99: 1} holds 99, which is not a status code"),
+        ("status_ttl", {600: 1}, "status_ttl={600: 1} holds 600, which is not a status code"),
+    ],
+)
+def test_an_unfit_value_is_refused(name, value, why):
+    """An error says where it stands, what it is and why it does not fit."""
+    assert refusal({name: value}).startswith(f"here: {why}")
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+def test_a_fraction_is_a_number_from_0_to_1(value):
+    """Both ends are included."""
+    assert read_fraction(value) == value
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, True, "0.1", float("nan")])
+def test_what_is_not_a_fraction_is_refused(value):
+    """A percentage, for one, is not a fraction."""
+    with pytest.raises(ConfigurationError, match="is not a number from 0 to 1"):
+        read_fraction(value)
+
+
+def test_field_names_are_read_into_lower_case():
+    """Names of header fields are the same in any case."""
+    assert read_field_names(["Accept", "x-y"]) == ("accept", "x-y")
+    with pytest.raises(ConfigurationError, match="is not the name of a header field"):
+        read_field_names(["a b"])
 
 
 def test_only_what_is_stated_is_read():
@@ -84,4 +146,7 @@ def test_a_table_is_copied():
 def test_without_a_near_spelling_all_are_listed():
     """An unknown name is answered with the nearest, or with all there are."""
     assert refusal({"nmae": 1}) == "here: unknown field 'nmae' (did you mean 'name'?)"
-    assert refusal({"zzz": 1}) == "here: unknown field 'zzz' (known: name, ttl, table, password)"
+    assert refusal({"zzz": 1}) == (
+        "here: unknown field 'zzz' (known: name, ttl, table, password, "
+        "size, flag, names, choice, status_ttl)"
+    )

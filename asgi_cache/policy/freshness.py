@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from asgi_cache.policy.fields import combined, members, parse_date, parse_delta_seconds
 from asgi_cache.policy.message import Fields, Response
@@ -18,16 +19,20 @@ HEURISTIC_LIMIT = 86400.0
 """Seconds beyond which a guess is no longer made (section 4.2.2)."""
 
 
+Source: TypeAlias = Literal["app", "rule", "guess", "nobody"]
+
+
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """For how many seconds a response is fresh, and who said so."""
 
     lifetime: float
-    explicit: bool
-    """The app or the operator stated it; it was not guessed."""
+    source: Source
 
-
-UNSTATED = Freshness(0.0, explicit=False)
+    @property
+    def explicit(self) -> bool:
+        """Whether the app or the operator stated it; else it was guessed, or is none."""
+        return self.source in {"app", "rule"}
 
 
 def freshness(response: Response, rule: Rule, now: float) -> Freshness:
@@ -35,11 +40,22 @@ def freshness(response: Response, rule: Rule, now: float) -> Freshness:
 
     What the app states comes before what the rule supplies, and a guess comes last.
     """
-    for stated in (_from_app(response, now), _from_rule(response, rule)):
-        if stated is not None:
-            return Freshness(stated, explicit=True)
+    stated = _from_app(response, now)
+    if stated is not None:
+        return Freshness(stated, "app")
+    supplied = rule_lifetime(rule, response.status)
+    if supplied is not None:
+        return Freshness(supplied, "rule")
     guess = _heuristic(response, rule, now)
-    return UNSTATED if guess is None else Freshness(guess, explicit=False)
+    return Freshness(0.0, "nobody") if guess is None else Freshness(guess, "guess")
+
+
+def rule_lifetime(rule: Rule, status: int) -> float | None:
+    """Return the seconds of freshness that *rule* supplies; nothing if not for this *status*."""
+    listed = rule.status_ttl.get(status)
+    if listed is not None:
+        return listed
+    return rule.ttl if status in RULE_STATUSES else None
 
 
 def initial_age(fields: Fields, requested_at: float, arrived_at: float) -> float:
@@ -83,13 +99,6 @@ def _expires(fields: Fields, now: float) -> float | None:
         return None
     expires = _date(fields, b"expires", now)
     return 0.0 if expires is None else max(0.0, expires - date_of(fields, now))
-
-
-def _from_rule(response: Response, rule: Rule) -> float | None:
-    listed = rule.status_ttl.get(response.status)
-    if listed is not None:
-        return listed
-    return rule.ttl if response.status in RULE_STATUSES else None
 
 
 def _heuristic(response: Response, rule: Rule, now: float) -> float | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-from asgi_cache.policy.fields import combined
+from asgi_cache.policy.fields import lines
 from asgi_cache.policy.message import Fields
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 """Methods that change nothing (RFC 9110, section 9.2.1); any other one invalidates."""
 
 POINTERS = (b"location", b"content-location")
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_successful(status: int) -> bool:
@@ -25,19 +27,28 @@ def invalidated_urls(url: str, fields: Fields) -> Iterator[str]:
     Another origin's URLs are left alone, since the response has no say over them.
     """
     yield url
-    for name in POINTERS:
-        value = combined(fields, name)
-        target = value and same_origin(url, value)
-        if target and target != url:
+    for reference in (value for name in POINTERS for value in lines(fields, name)):
+        target = same_origin(url, reference)
+        if target is not None and target != url:
             yield target
 
 
 def same_origin(url: str, reference: bytes) -> str | None:
-    """Resolve *reference* against *url*; nothing if it is malformed or of another origin."""
+    """Resolve *reference* against *url*; nothing if it is malformed or of another origin.
+
+    The origin is spelled as in *url*, so that equal URLs are equal strings.
+    """
     try:
-        target = urlsplit(urljoin(url, reference.decode("latin-1")))
         base = urlsplit(url)
-        same = (target.scheme, target.netloc.lower()) == (base.scheme, base.netloc.lower())
+        target = urlsplit(urljoin(url, reference.decode("latin-1")))
+        same = _origin(target) == _origin(base)
     except ValueError:  # such as an unclosed bracket in the host
         return None
-    return target._replace(fragment="").geturl() if same else None
+    if not same:
+        return None
+    return target._replace(netloc=base.netloc, path=target.path or "/", fragment="").geturl()
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port (RFC 9110, section 4.3.1)."""
+    return url.scheme, url.hostname, url.port or DEFAULT_PORTS.get(url.scheme)

@@ -23,6 +23,11 @@ VARIANT_LIMIT = 64
 UNORDERED = frozenset({b"accept", b"accept-charset", b"accept-encoding", b"accept-language"})
 """Fields whose members have weights, so that their order means nothing (RFC 9110, 12.5)."""
 
+SINGLETONS = frozenset(
+    {b"authorization", b"cookie", b"from", b"host", b"origin", b"referer", b"user-agent"}
+)
+"""Fields that are no lists: a comma in them, and the space around it, is part of the value."""
+
 
 def digest(parts: Iterable[bytes]) -> bytes:
     """Return the 16-byte BLAKE2b digest of *parts*, each preceded by its length."""
@@ -55,16 +60,18 @@ def _counts(pair: bytes, rule: Rule) -> bool:
 def selecting_value(fields: Fields, name: bytes) -> bytes:
     """Return a request field as it counts for selection, absent and empty told apart.
 
-    Combining lines and dropping white space between members changes no field's meaning;
+    Combining lines and dropping white space between members changes no list's meaning;
     for fields with weights neither does the order or the case of members (section 4.1).
+    Members are preceded by their length: a quote that is never closed has commas in it.
     """
-    values = lines(fields, name)
-    if not values:
+    counted = lines(fields, name)
+    if not counted:
         return b"-"
-    listed = [member for value in values for member in members(value)]
+    if name not in SINGLETONS:
+        counted = [member for value in counted for member in members(value)]
     if name in UNORDERED:
-        listed = sorted({b"".join(member.lower().split()) for member in listed})
-    return b"=" + b",".join(listed)
+        counted = sorted({b"".join(member.lower().split()) for member in counted})
+    return b"=" + b"".join(b"%d:%b" % (len(value), value) for value in counted)
 
 
 def selector(primary: bytes, names: tuple[bytes, ...], fields: Fields) -> bytes:

@@ -17,7 +17,7 @@ from asgi_cache.policy.fields import parse_date
 
 _Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 Ranges: TypeAlias = Sequence[tuple[int, int]]
-"""Parts of a body, each from its first byte up to, but without, its last."""
+"""Parts of a body, each as the positions of its first byte and of the one after its last."""
 
 _MOST_RANGES = 16
 # Room for that many; Python reads a number this long in any configuration.
@@ -68,9 +68,8 @@ def parse_ranges(value: bytes, length: int) -> list[tuple[int, int]] | None:
     specs = [spec for spec in (part.strip(b" \t") for part in listed.split(b",")) if spec]
     if not 0 < len(specs) <= _MOST_RANGES:
         return None
-    matches = [_SPEC.fullmatch(spec) for spec in specs]
     ranges: list[tuple[int, int]] = []
-    for match in matches:
+    for match in map(_SPEC.fullmatch, specs):
         if match is None or (bounds := _bounds(match[1], match[2], length)) is None:
             return None
         if bounds[0] < bounds[1]:

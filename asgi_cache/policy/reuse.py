@@ -81,18 +81,26 @@ def refuses(directives: RequestDirectives, age: float, ttl: float) -> bool:
 def _assess_stale(
     stored: StoredResponse, directives: RequestDirectives, age: float, ttl: float
 ) -> Decision:
+    """Serve it stale if the app's leave or the client's covers it (section 4.2.4).
+
+    A client that limits the age without ``max-stale`` wants nothing stale (section 5.2.1.1).
+    """
     if stored.must_revalidate:
         return Validate("stale")
-    if directives.max_stale is not None and -ttl <= directives.max_stale:
-        return Reuse(age, ttl)
-    if -ttl < stored.stale_while_revalidate:
-        return Reuse(age, ttl, refresh=True)
-    return Validate("stale")
+    refresh = -ttl < stored.stale_while_revalidate
+    if directives.max_stale is not None:
+        permitted = refresh or -ttl <= directives.max_stale
+    else:
+        permitted = refresh and directives.max_age is None
+    return Reuse(age, ttl, refresh) if permitted else Validate("stale")
 
 
 def may_replace_error(stored: StoredResponse, request: Request, rule: Rule, now: float) -> bool:
-    """Whether *stored* may be served because the app failed (RFC 5861, section 4)."""
-    if stored.must_revalidate or stored.must_validate:
+    """Whether *stored* may be served because the app failed (RFC 5861, section 4).
+
+    Where it is an error itself, the app's latest word is the better one.
+    """
+    if stored.must_revalidate or stored.must_validate or stored.status in ERRORS:
         return False
     directives = effective_directives(request, rule)
     age = stored.age_at(now)

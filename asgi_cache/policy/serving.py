@@ -53,5 +53,6 @@ def _partial(request: Request, stored: StoredResponse, now: float) -> Reply | No
     ranges = parse_ranges(asked, len(stored.body))
     if ranges is None:
         return None
-    part = partial_response(stored.fields, stored.body, ranges, boundary_for(stored.body))
+    boundary = boundary_for(stored.body) if len(ranges) > 1 else b""
+    part = partial_response(stored.fields, stored.body, ranges, boundary)
     return Reply(part.status, part.fields, part.body)

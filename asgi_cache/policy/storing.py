@@ -11,11 +11,18 @@ from hashlib import blake2b
 from http import HTTPStatus
 from typing import TypeAlias
 
-from asgi_cache.policy.fields import combined, is_field_value, lines, members
-from asgi_cache.policy.freshness import freshness, initial_age
+from asgi_cache.policy.fields import combined, is_field_value, is_token, lines, members
+from asgi_cache.policy.freshness import (
+    HEURISTICALLY_CACHEABLE,
+    Freshness,
+    freshness,
+    initial_age,
+    rule_lifetime,
+)
 from asgi_cache.policy.invalidation import same_origin
 from asgi_cache.policy.message import Fields, Request, Response, StoredResponse
 from asgi_cache.policy.rule import Rule
+from asgi_cache.policy.validation import has_validator
 
 UNDERSTOOD = frozenset(int(status) for status in HTTPStatus)
 """Statuses whose meaning for caching is known here (``must-understand``, section 5.2.2.3)."""
@@ -38,7 +45,6 @@ NEVER_STORED = frozenset(
 )
 """Fields that speak of one connection or one hop (section 3.1), or that are made anew."""
 
-
 UNRULED = Rule()
 """What holds where no rule says anything."""
 
@@ -47,6 +53,8 @@ VALIDATION_GRACE = 3600.0
 
 STALE_GRACE = 60.0
 """Seconds that one without validators is kept, for clients that accept stale ones."""
+
+LAST_STATUS = 599
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +66,12 @@ class Received:
     rule: Rule
     requested_at: float
     arrived_at: float
-    lifetime: float
-    """Freshness lifetime in seconds."""
+    freshness: Freshness
+
+    @property
+    def lifetime(self) -> float:
+        """Its freshness lifetime in seconds."""
+        return self.freshness.lifetime
 
     @classmethod
     def at(
@@ -71,8 +83,8 @@ class Received:
         requested_at: float,
     ) -> Received:
         """Note a response to *request* whose head arrived at *arrived_at*."""
-        lifetime = freshness(response, rule, arrived_at).lifetime
-        return cls(request, response, rule, requested_at, arrived_at, lifetime)
+        found = freshness(response, rule, arrived_at)
+        return cls(request, response, rule, requested_at, arrived_at, found)
 
 
 Forbids: TypeAlias = Callable[[Received], bool]
@@ -97,7 +109,8 @@ def forbidding_clause(received: Received) -> Clause | None:
 
 
 def _is_not_final(received: Received) -> bool:
-    return received.response.status < HTTPStatus.OK
+    """Interim, or not a status at all (RFC 9110, section 15)."""
+    return not HTTPStatus.OK <= received.response.status <= LAST_STATUS
 
 
 def _is_part_of_a_response(received: Received) -> bool:
@@ -130,7 +143,9 @@ def _request_says_no_store(received: Received) -> bool:
 
 
 def _is_private(received: Received) -> bool:
-    if received.rule.store_private and received.request.partitioned:
+    """A partition is a user's own only if the request says who that is: all others share one."""
+    request = received.request
+    if received.rule.store_private and request.partitioned and request.has_credentials:
         return False
     return received.response.directives.private
 
@@ -150,7 +165,9 @@ def _sets_a_cookie(received: Received) -> bool:
 
 
 def _varies_on_everything(received: Received) -> bool:
-    return b"*" in vary_names(received.response.fields)
+    """It varies on ``*``, or on what is no field's name and so might be anything."""
+    names = vary_names(received.response.fields)
+    return b"*" in names or not all(map(is_token, names))
 
 
 def _varies_on_credentials(received: Received) -> bool:
@@ -161,29 +178,27 @@ def _varies_on_credentials(received: Received) -> bool:
 
 
 def _reflects_origin(received: Received) -> bool:
-    """``Access-Control-Allow-Origin`` repeats this client's ``Origin`` and does not say so."""
+    """``Access-Control-Allow-Origin`` repeats this client's ``Origin``, which no key holds."""
     allowed = combined(received.response.fields, b"access-control-allow-origin")
     if allowed is None or allowed != combined(received.request.fields, b"origin"):
         return False
-    return b"origin" not in vary_names(received.response.fields)
+    in_key = {name.lower() for name in received.rule.vary}
+    return b"origin" not in vary_names(received.response.fields) and "origin" not in in_key
 
 
 def _has_a_broken_field(received: Received) -> bool:
-    return not all(is_field_value(value) for _, value in received.response.fields)
+    fields = received.response.fields
+    return not all(is_token(name) and is_field_value(value) for name, value in fields)
 
 
 def _could_never_be_used(received: Received) -> bool:
-    """It is not fresh for any time, and nothing could ever validate it (section 3)."""
-    fields = received.response.fields
-    validators = combined(fields, b"etag") or combined(fields, b"last-modified")
-    if received.lifetime > 0 or received.rule.stale_while_revalidate > 0:
-        return False
-    return not (validators and is_validatable(received))
+    """It may not be reused as it is for any time, and is not worth validating (section 3)."""
+    return not (is_reusable(received) or is_validatable(received))
 
 
 CLAUSES = (
     Clause("method", "RFC 9111, section 3", _is_of_another_method),
-    Clause("interim", "RFC 9111, section 3", _is_not_final),
+    Clause("status", "RFC 9111, section 3", _is_not_final),
     Clause("partial", "RFC 9111, section 3.3", _is_part_of_a_response),
     Clause("must-understand", "RFC 9111, section 5.2.2.3", _is_not_understood),
     Clause("no-store", "RFC 9111, section 5.2.2.5", _says_no_store),
@@ -211,15 +226,27 @@ def answers_get(received: Received) -> bool:
     return freshness(received.response, UNRULED, received.arrived_at).explicit
 
 
-def is_validatable(received: Received) -> bool:
-    """Without a word on caching from the app or a rule, a validator alone is no invitation.
+def is_reusable(received: Received) -> bool:
+    """Whether it can be served for some time without asking the app: fresh, or stale by leave."""
+    if received.response.directives.no_cache:
+        return False
+    stale_for = while_revalidate(received) if received.freshness.explicit else 0.0
+    return received.lifetime > 0 or stale_for > 0
 
-    RFC 9111 would let any response with a validator be kept. An app that says nothing
-    gains nothing from it, and its handler runs all the same.
+
+def is_validatable(received: Received) -> bool:
+    """Whether it has a validator, and what it takes to be stored for that alone.
+
+    RFC 9111 asks for a status that is cacheable by itself or for explicit permission. Here
+    the app or a rule must have spoken of caching, too: an app that says nothing gains
+    nothing from it, and its handler runs all the same.
     """
     response = received.response
-    expires = combined(response.fields, b"expires")
-    return response.directives.stated or expires is not None or received.rule.ttl is not None
+    if not (combined(response.fields, b"etag") or combined(response.fields, b"last-modified")):
+        return False
+    if response.status not in HEURISTICALLY_CACHEABLE:
+        return received.freshness.explicit or response.directives.public
+    return response.directives.stated or received.freshness.explicit
 
 
 def is_shareable(received: Received) -> bool:
@@ -259,9 +286,7 @@ def stored_response(
         stored_at=received.arrived_at,
         initial_age=initial_age(response.fields, received.requested_at, received.arrived_at),
         lifetime=received.lifetime,
-        stale_while_revalidate=stale_window(
-            received, directives.stale_while_revalidate, received.rule.stale_while_revalidate
-        ),
+        stale_while_revalidate=while_revalidate(received),
         stale_if_error=stale_window(
             received, directives.stale_if_error, received.rule.stale_if_error
         ),
@@ -308,7 +333,7 @@ def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
     here reaches them.
     """
     response, rule = received.response, received.rule
-    if rule.ttl is None and response.status not in rule.status_ttl:
+    if rule_lifetime(rule, response.status) is None:
         return ()
     if {b"cache-control", b"expires"}.intersection(name for name, _ in response.fields):
         return ()
@@ -330,18 +355,33 @@ def forbids_stale(received: Received) -> bool:
     return directives.s_maxage is not None and not windows
 
 
+def while_revalidate(received: Received) -> float:
+    """Seconds past its lifetime in which it may be served while it is refreshed (RFC 5861).
+
+    A rule prolongs what has been fresh. What the app calls stale from the start, or does
+    not call fresh, is not made fresh in effect.
+    """
+    has_been_fresh = received.lifetime > 0 or received.freshness.source == "rule"
+    supplied = received.rule.stale_while_revalidate if has_been_fresh else 0.0
+    return stale_window(received, received.response.directives.stale_while_revalidate, supplied)
+
+
 def stale_window(received: Received, stated: int | None, supplied: float) -> float:
-    """Seconds past its lifetime in which a response may be served stale (RFC 5861)."""
+    """Seconds past its lifetime in which a response may be served stale (RFC 5861).
+
+    Where the app says ``s-maxage`` only the windows that it states itself count.
+    """
     if forbids_stale(received):
         return 0.0
-    return supplied if stated is None else stated
+    if stated is not None:
+        return stated
+    return supplied if received.response.directives.s_maxage is None else 0.0
 
 
 def keep_for(stored: StoredResponse) -> float:
     """Seconds for which a stored response can be of use: fresh, stale, or to be validated."""
     remaining = max(0.0, stored.lifetime - stored.initial_age)
-    validatable = stored.last_modified is not None or not stored.etag_is_ours
-    grace = VALIDATION_GRACE if validatable else STALE_GRACE
+    grace = VALIDATION_GRACE if has_validator(stored) else STALE_GRACE
     return remaining + max(grace, stored.stale_while_revalidate, stored.stale_if_error)
 
 

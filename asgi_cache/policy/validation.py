@@ -14,6 +14,7 @@ PRECONDITIONS = frozenset({b"if-match", b"if-unmodified-since"})
 
 NOT_IN_304 = frozenset(
     {
+        b"content-digest",
         b"content-encoding",
         b"content-language",
         b"content-length",
@@ -25,7 +26,14 @@ NOT_IN_304 = frozenset(
 """Fields about the body, which a 304 does not have (RFC 9110, section 15.4.5)."""
 
 NOT_UPDATED = frozenset(
-    {b"content-encoding", b"content-length", b"content-md5", b"content-range", b"etag"}
+    {
+        b"content-digest",
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"etag",
+    }
 )
 """Fields that belong to the stored body and that a 304 must not change (section 3.2)."""
 
@@ -92,10 +100,15 @@ def has_validator(stored: StoredResponse) -> bool:
 
 
 def is_same_representation(stored: StoredResponse, fields: Fields) -> bool:
-    """Whether a 304 or HEAD response with *fields* speaks of *stored* (section 4.3.4)."""
+    """Whether a 304 or HEAD response with *fields* speaks of *stored* (section 4.3.4).
+
+    A strong entity tag speaks only of what carries the same one; a weak one also of what
+    carries its strong form.
+    """
     etag = combined(fields, b"etag")
-    if etag is not None and not stored.etag_is_ours:
-        return etag.removeprefix(b"W/") == (stored.etag or b"").removeprefix(b"W/")
+    if etag is not None:
+        own = None if stored.etag_is_ours else stored.etag
+        return own is not None and etag in {own, b"W/" + own}
     modified = combined(fields, b"last-modified")
     return modified is None or modified == stored.last_modified
 

@@ -147,6 +147,8 @@ def _unpack(data: bytes) -> tuple[tuple[Any, ...], bytes]:
     if crc32(view[_PREFIX_BYTES:]) != checksum:
         raise CorruptRecord("the record does not match its checksum")
     body_at = _PREFIX_BYTES + head_bytes
+    if body_at > len(data):
+        raise CorruptRecord("the head is longer than the record")
     return unpack(view[_PREFIX_BYTES:body_at]), data[body_at:]
 
 

@@ -116,16 +116,9 @@ class RedisLog:
         self, client: Redis, question: Question, newer: _Entries, oldest: _Entries
     ) -> None:
         """Tell the reader what the log had when it was asked, and ask on until it is known."""
-        while True:
-            match self._learn(question, newer, oldest):
-                case _Next.NOTHING:
-                    return
-                case _Next.READ_ON:
-                    pass
-                case _Next.BEGIN:
-                    await self._begin(client)
-                case _Next.REPLACE:
-                    await self._begin(client, anew=True)
+        while (left := self._learn(question, newer, oldest)) is not _Next.NOTHING:
+            if left is not _Next.READ_ON:
+                await self._begin(client, anew=left is _Next.REPLACE)
             pipeline = client.pipeline(transaction=False)
             question = self.ask(pipeline)
             newer, oldest = await pipeline.execute()
@@ -163,7 +156,11 @@ class RedisLog:
         pipeline.pexpire(self._key, round(LOG_TTL * 1000))
 
     async def _begin(self, client: Redis, *, anew: bool = False) -> None:
-        """Add the entry that a log begins with; of several processes that try, one succeeds."""
+        """Add the entry that a log begins with; of several processes that try, one succeeds.
+
+        A stream that is empty but remembers an id takes no entry under the first one; that
+        it was emptied means that entries were lost.
+        """
         pipeline = client.pipeline()
         if anew:
             pipeline.delete(self._key)
@@ -173,8 +170,10 @@ class RedisLog:
         try:
             await pipeline.execute()
         except ResponseError:
-            if not await client.exists(self._key):
+            if anew:
                 raise
+            if not await client.xlen(self._key):
+                await self._begin(client, anew=True)
 
     def _learn(self, question: Question, newer: _Entries, oldest: _Entries) -> _Next:
         if not oldest:

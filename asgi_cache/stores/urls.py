@@ -52,7 +52,7 @@ def shown(url: str) -> str:
 
 
 def _adopt(source: Redis | Store, namespace: str) -> Store:
-    if all(callable(getattr(source, name, None)) for name in _STORE_OPERATIONS):
+    if not isinstance(source, type) and _has_operations(source):
         return cast("Store", source)
     if isinstance(source, Redis):
         return RedisStore(source, namespace=namespace)
@@ -61,6 +61,10 @@ def _adopt(source: Redis | Store, namespace: str) -> Store:
         f"store: {kind.__module__}.{kind.__qualname__} is no store; write a URL such as "
         "'redis://localhost:6379/0', or give a redis.asyncio.Redis client or a Store"
     )
+
+
+def _has_operations(source: object) -> bool:
+    return all(callable(getattr(source, name, None)) for name in _STORE_OPERATIONS)
 
 
 def _open(source: str, namespace: str) -> Store:
@@ -76,14 +80,15 @@ def _split(source: str) -> SplitResult:
     """Take a URL apart; what the parser says of a bad one is not repeated, as it quotes it."""
     try:
         url = urlsplit(source)
-        usable = url.port != 0 and not url.fragment
+        usable = url.port != 0 and not url.fragment and "@" not in url.path + url.query
     except ValueError:
         url, usable = SplitResult("", "", "", "", ""), False
     if not usable:
         raise Unfit(
             shown(source),
-            "is not a valid URL: a port is a number from 1 to 65535, and in a user's name or "
-            "password '/', '?', '#', '@', ':', '[' and ']' are written %2F, %3F, %23, and so on",
+            "is not a valid URL: a port is a number from 1 to 65535, and in names, passwords "
+            "and paths '/', '?', '#', '@', ':', '[' and ']' are written %2F, %3F, %23, %40, "
+            "%3A, %5B and %5D where they are meant as such",
         )
     return url
 
@@ -91,7 +96,7 @@ def _split(source: str) -> SplitResult:
 def _open_memory(url: SplitResult, namespace: str) -> Store:
     del namespace  # nobody else can reach it
     if url.netloc or url.path:
-        raise Unfit(url.netloc, "a memory store has no address: write 'memory://?max=256mb'")
+        raise Unfit("address", "a memory store has no address: write 'memory://?max=256mb'")
     options = _options(url, {"max": _read_budget})
     return MemoryStore(options["max"]) if options else MemoryStore()
 

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layer",
         default="cache",
-        choices=["cache", "identity", "visible"],
+        choices=["cache", "identity", "visible", "naive"],
         help="what to put in front; the others test this program itself",
     )
     return parser

@@ -97,11 +97,37 @@ def visible_layer(app: App) -> App:
     return middleware
 
 
+def naive_layer(app: App) -> App:
+    """A cache that answers each GET as it first did: the tests have to tell it from the app."""
+    stored: dict[str, list[Any]] = {}
+
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await app(scope, receive, send)
+            return
+        messages = stored.get(scope["path"])
+        if messages is None:
+            messages = []
+
+            async def storing(message: Any) -> None:
+                messages.append(message)
+                await send(message)
+
+            await app(scope, receive, storing)
+            stored[scope["path"]] = messages
+            return
+        for message in messages:
+            await send(message)
+
+    return middleware
+
+
 LAYERS: dict[str, Layer] = {
     "none": no_layer,
     "cache": cache_layer,
     "identity": identity_layer,
     "visible": visible_layer,
+    "naive": naive_layer,
 }
 
 

@@ -47,7 +47,9 @@ async def test_what_the_app_does_not_mark_is_not_stored_without_a_rule(cached):
     app = App()
     cache = cached(app)
     answers = [await ask(cache), await ask(cache)]
-    assert [a.cache_status for a in answers] == ["asgi-cache; fwd=uri-miss; detail=no-freshness"] * 2
+    assert [a.cache_status for a in answers] == [
+        "asgi-cache; fwd=uri-miss; detail=no-freshness"
+    ] * 2
     assert app.runs == 2
 
 
@@ -88,9 +90,14 @@ async def test_get_after_head_has_a_body(cached):
         pytest.param(
             {"ttl": 60, "public": True}, {}, "max-age=0, must-revalidate", id="the-same-for-all"
         ),
-        pytest.param({"ttl": 60, "client_ttl": 9, "public": True}, {}, "max-age=9", id="for-a-time"),
         pytest.param(
-            {"ttl": 60, "client_ttl": 9}, {"Authorization": "x"}, "private, max-age=9", id="a-user's"
+            {"ttl": 60, "client_ttl": 9, "public": True}, {}, "max-age=9", id="for-a-time"
+        ),
+        pytest.param(
+            {"ttl": 60, "client_ttl": 9},
+            {"Authorization": "x"},
+            "private, max-age=9",
+            id="a-user's",
         ),
     ],
 )

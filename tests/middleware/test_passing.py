@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from bare import App, Response, ask
+from fastapi import FastAPI
 
 from asgi_cache import Cache, CacheMiddleware, ConfigurationError
 
@@ -63,8 +64,6 @@ async def test_one_cache_can_serve_an_app_that_is_wrapped_later():
 
 async def test_the_middleware_adds_to_starlette_and_fastapi():
     """``add_middleware`` takes the same arguments."""
-    from fastapi import FastAPI
-
     api = FastAPI()
     runs = []
 

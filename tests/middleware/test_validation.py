@@ -75,9 +75,7 @@ async def test_a_304_that_forbids_storing_ends_the_stored_response(cached, clock
 
 async def test_no_cache_from_the_app_means_validation_each_time(cached):
     """Such a response is stored, and served only after the app said it is still good."""
-    app = App(
-        Response(fields={"Cache-Control": "no-cache", "ETag": '"v1"'}), Response(status=304)
-    )
+    app = App(Response(fields={"Cache-Control": "no-cache", "ETag": '"v1"'}), Response(status=304))
     cache = cached(app)
     await ask(cache)
     for _ in range(2):

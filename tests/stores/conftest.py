@@ -21,6 +21,13 @@ TIMEOUT = 5.0
 """Seconds; what is slow here is the machine, and no test is about that."""
 
 
+@pytest.fixture
+def server(redis_server):
+    """A real server with nothing in it."""
+    redis_server.empty()
+    return redis_server
+
+
 class InMemory:
     """Stores in this process; each is alone."""
 
@@ -70,21 +77,19 @@ async def _with_fakeredis(stack, request):
 
 async def _with_users_client(stack, request):
     """The user's own client, as redis-py makes it unless told otherwise."""
-    server = request.getfixturevalue("redis_server")
+    server = request.getfixturevalue("server")
 
     def client():
         made = Redis.from_url(server.url)
         stack.push_async_callback(made.aclose)
         return made
 
-    admin = client()
-    await admin.flushall()
-    return InRedis(stack, admin, client)
+    return InRedis(stack, client(), client)
 
 
 async def _with_own_client(stack, request):
     backend = await _with_users_client(stack, request)
-    server = request.getfixturevalue("redis_server")
+    server = request.getfixturevalue("server")
     backend.open_client = lambda: open_store(server.url, NAMESPACE)._client
     return backend
 

@@ -147,6 +147,21 @@ def test_no_value_breaks_the_decoder(record, value, data):
     decode_or_refuse(altered(record, place, value))
 
 
+@pytest.mark.parametrize("head", [b"\x90", b"\xc0", b"\x05", b"\x91\xc0"])
+def test_head_of_nothing_is_refused(head):
+    """A head that is no array, or an empty one, is none."""
+    with pytest.raises(CorruptRecord):
+        decode(KEY, sealed(head))
+
+
+def test_head_length_is_checked():
+    """A head that claims to be longer than all there is was cut short."""
+    encoded = encode(INDEX)
+    longer = int.from_bytes(encoded[4:8], "big") + 1
+    with pytest.raises(CorruptRecord, match="longer"):
+        decode(KEY, encoded[:4] + longer.to_bytes(4, "big") + encoded[8:])
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [

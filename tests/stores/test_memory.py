@@ -228,7 +228,7 @@ async def _apply(store, clock, model, operation):
             model.pop(key, None)
             await store.delete(key)
             assert await store.get(key) is None
-        case "wait", seconds:
+        case _, seconds:
             clock.now += seconds
 
 

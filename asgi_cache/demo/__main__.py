@@ -1,0 +1,94 @@
+"""``python -m asgi_cache.demo``: the cache at work, in front of a slow app.
+
+``STORE`` is the URL of the cache's store, or ``none`` for the app alone. With ``SERVE=1`` the
+server is left running for one's own requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from secrets import token_hex
+from typing import Final
+
+from asgi_cache.errors import ConfigurationError, StoreUnavailable
+from asgi_cache.purging import PurgeLog
+from asgi_cache.stores.base import Store
+from asgi_cache.stores.urls import open_store, shown
+
+REACH_LIMIT: Final = 1.0
+"""Seconds within which the store has to answer: its first connection may take a while."""
+
+_EXTRA: Final = frozenset({"fastapi", "httpx", "pydantic", "uvicorn"})
+"""What the demo needs beside what the cache needs."""
+
+
+def main() -> int:
+    """Run the demo, and return the status to exit with."""
+    try:
+        from asgi_cache.demo.show import demonstrate, leave_running  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        print(f"The demo needs {error.name}: pip install 'asgi-cache[demo]'")
+        return 1
+    url = os.environ.get("STORE") or "memory://"
+    store = None if url == "none" else url
+    # What an earlier run has stored is not for this one.
+    namespace = f"asgi-cache-demo-{token_hex(4)}"
+    if store is not None and (why := _unusable(store, namespace)):
+        print(why)
+        return 1
+    # As Ctrl-C does, so that the temporary directory is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return leave_running(store, namespace) if _serves() else demonstrate(store, namespace)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _serves() -> bool:
+    return os.environ.get("SERVE", "").lower() in {"1", "true", "yes"}
+
+
+def _unusable(url: str, namespace: str) -> str | None:
+    """Say why the store at *url* cannot be used; nothing if it can.
+
+    The cache itself would go on without it, but there would be nothing to see.
+    """
+    try:
+        asyncio.run(_reach(open_store(url, namespace)))
+    except ConfigurationError as error:
+        return str(error)
+    except StoreUnavailable as error:
+        return f"The store at {shown(url)} does not answer: {error}"
+    return None
+
+
+async def _reach(store: Store) -> None:
+    """Read from *store*, several times if need be.
+
+    Raises:
+        StoreUnavailable: There is no answer.
+    """
+    store.follow(PurgeLog())
+    give_up_at = time.monotonic() + REACH_LIMIT
+    try:
+        while True:
+            try:
+                await store.get(bytes(16))
+            except StoreUnavailable:
+                if time.monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
+    finally:
+        await store.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

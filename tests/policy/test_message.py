@@ -1,0 +1,57 @@
+"""What is kept of a response knows its own age, and which of its fields the app sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_cache.policy.message import StoredResponse
+
+STORED = StoredResponse(
+    key=b"k" * 16,
+    status=200,
+    fields=((b"x-a", b"1"), (b"x-a", b"2"), (b"etag", b'"e"')),
+    body=b"hello",
+    stored_at=1000.0,
+    initial_age=5.0,
+    lifetime=60.0,
+)
+
+INSTANTS = st.floats(-1e12, 1e12)
+
+
+@pytest.mark.parametrize(
+    ("now", "age"),
+    [
+        pytest.param(1000.0, 5.0, id="as-old-as-it-came"),
+        pytest.param(1010.5, 15.5, id="older-by-the-time-since"),
+        pytest.param(400.0, 5.0, id="no-younger-when-the-clock-goes-back"),
+    ],
+)
+def test_age(now, age):
+    """A response's age is what it had on arrival and what it spent here (RFC 9111, 4.2.3)."""
+    assert STORED.age_at(now) == age
+
+
+@given(st.floats(0, 1e9), INSTANTS, INSTANTS, INSTANTS)
+def test_age_is_never_negative_and_never_falls(initial_age, stored_at, earlier, later):
+    """Whatever the clock does, time makes nothing younger."""
+    stored = replace(STORED, initial_age=initial_age, stored_at=stored_at)
+    earlier, later = sorted((earlier, later))
+    assert 0 <= stored.age_at(earlier) <= stored.age_at(later)
+
+
+@pytest.mark.parametrize(
+    ("added", "kept"),
+    [
+        pytest.param(0, 3, id="all-are-the-app's"),
+        pytest.param(1, 2, id="the-last-one-was-added"),
+        pytest.param(3, 0, id="none-is-the-app's"),
+    ],
+)
+def test_app_fields(added, kept):
+    """The fields that the cache added are told from the app's own by their number."""
+    assert replace(STORED, added=added).app_fields == STORED.fields[:kept]

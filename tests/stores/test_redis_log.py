@@ -1,0 +1,230 @@
+"""The purge log as a stream: positions, and replies that arrive in any order."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from asgi_cache.errors import StoreUnavailable
+from asgi_cache.stores.redis_log import RedisLog, pack_tags, position_of, stream_id_at
+from tests.stores.records import RecordingReader
+
+KEY = "test:log"
+
+_milliseconds = st.integers(0, 2**64 - 1)
+_sequences = st.integers(0, 2**24 - 1)
+_stream_ids = st.tuples(_milliseconds, _sequences)
+
+
+@given(_stream_ids, _stream_ids)
+def test_positions_are_ordered_like_stream_ids(one, other):
+    """A position stands for one id, and a later id has a greater position."""
+    positions = [position_of(b"%d-%d" % each) for each in (one, other)]
+    assert [stream_id_at(position) for position in positions] == [
+        b"%d-%d" % each for each in (one, other)
+    ]
+    assert (positions[0] < positions[1]) == (one < other)
+
+
+@pytest.mark.parametrize(
+    "stream_id",
+    [b"1700000000000-16777216", b"-1-0", b"1-2-3", b"5", b"", b"a-b"],
+)
+def test_other_ids_have_no_position(stream_id):
+    """An id that would share its position with another is refused, as is what is none."""
+    with pytest.raises(ValueError):  # noqa: PT011 - a reply that cannot be read is one to all
+        position_of(stream_id)
+
+
+def test_position_of_a_known_id():
+    """Positions are stored in records, so that they cannot be counted in another way later."""
+    assert position_of(b"1700000000000-5") == 1700000000000 * 2**24 + 5
+
+
+@pytest.fixture
+async def client(anyio_backend):
+    """A server of this test's own."""
+    async with FakeAsyncRedis() as made:
+        yield made
+
+
+def followed(reader=None):
+    """Return a log with a reader of its own."""
+    log = RedisLog(KEY)
+    log.reader = reader or RecordingReader()
+    return log
+
+
+async def asked(log, client):
+    """Ask for the log; return what `settle` has to be told, when the reply is at hand."""
+    pipeline = client.pipeline(transaction=False)
+    question = log.ask(pipeline)
+    return question, *await pipeline.execute()
+
+
+@pytest.mark.anyio
+async def test_replies_in_another_order(client):
+    """What a reader knows already is not told again by a reply that was late."""
+    reader = RecordingReader()
+    log, other = followed(reader), followed()
+    await log.catch_up(client)
+    await other.append(client, pack_tags(["a"]))
+    early = await asked(log, client)
+    await other.append(client, pack_tags(["b"]))
+    late = await asked(log, client)
+    await log.settle(client, *late)
+    await log.settle(client, *early)
+    assert reader.tags == [("a",), ("b",)]
+    assert len(reader.restarts) == 1
+
+
+@pytest.mark.anyio
+async def test_reply_from_before_a_restart(client):
+    """A reply that tells of a log which was lost since does not bring it back."""
+    reader = RecordingReader()
+    log = followed(reader)
+    await log.append(client, pack_tags(["a"]))
+    early = await asked(log, client)
+    await client.delete(KEY)
+    await log.catch_up(client)
+    await log.settle(client, *early)
+    assert len(reader.restarts) == 2
+    assert reader.identity == reader.restarts[1][0] != reader.restarts[0][0]
+
+
+@pytest.mark.anyio
+async def test_trimming_that_another_reply_made_up_for(client):
+    """Entries that were trimmed after they were read are not missed by a reply on its way."""
+    reader = RecordingReader()
+    log, other = followed(reader), followed()
+    await log.catch_up(client)
+    await other.append(client, pack_tags(["a"]))
+    question, newer, _ = await asked(log, client)
+    await log.catch_up(client)
+    await client.xtrim(KEY, maxlen=1, approximate=False)
+    await log.settle(client, question, newer, await client.xrange(KEY, count=1))
+    assert reader.tags == [("a",)]
+    assert len(reader.restarts) == 1
+
+
+@pytest.mark.anyio
+async def test_two_begin_a_log_at_once(client):
+    """Of two processes that find no log one begins it, and both follow that."""
+    readers = [RecordingReader(), RecordingReader()]
+    logs = [followed(reader) for reader in readers]
+    replies = [await asked(log, client) for log in logs]
+    for log, reply in zip(logs, replies, strict=True):
+        await log.settle(client, *reply)
+    assert readers[0].restarts == readers[1].restarts
+    assert await client.xlen(KEY) == 1
+
+
+@pytest.mark.anyio
+async def test_log_that_lost_what_was_promised_is_replaced(client, monkeypatch):
+    """A purge that was acknowledged is missed, even by who had not read it yet."""
+    reader = RecordingReader()
+    log = followed(reader)
+    await log.catch_up(client)
+    catch_up, calls = log.catch_up, []
+
+    async def catch_up_once(client):
+        calls.append(client)
+        if len(calls) > 1:
+            raise RedisConnectionError
+        await catch_up(client)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "catch_up", catch_up_once)
+        with pytest.raises(RedisConnectionError):
+            await log.append(client, pack_tags(["a"]))
+    (last, _) = (await client.xrevrange(KEY, count=1))[0]
+    await client.xdel(KEY, last)
+    await log.catch_up(client)
+    assert reader.tags == []
+    assert len(reader.restarts) == 2
+    await log.catch_up(client)
+    assert len(reader.restarts) == 2, "what a former log promised is forgotten"
+
+
+class Meddler:
+    """A client beside which something happens before it executes one of its pipelines."""
+
+    def __init__(self, client, number, meddle):
+        self.client = client
+        self.number = number
+        self.meddle = meddle
+
+    def pipeline(self, **options):
+        made = self.client.pipeline(**options)
+        self.number -= 1
+        if self.number == 0:
+            execute = made.execute
+
+            async def execute_late():
+                await self.meddle()
+                return await execute()
+
+            made.execute = execute_late
+        return made
+
+
+@pytest.mark.anyio
+async def test_log_that_is_lost_during_a_purge(client):
+    """A purge whose log has just gone is not the first of another with the same identity."""
+    reader = RecordingReader()
+    log = followed(reader)
+    await log.catch_up(client)
+    with pytest.raises(StoreUnavailable):
+        await log.append(Meddler(client, 2, lambda: client.delete(KEY)), pack_tags(["a"]))
+    assert await client.exists(KEY) == 0
+    await log.append(client, pack_tags(["a"]))
+    assert reader.tags == [("a",)]
+    assert len(reader.restarts) == 2
+
+
+@pytest.mark.anyio
+async def test_log_that_is_replaced_during_a_purge(client):
+    """A purge that a new log took in is one of that log, and promises nothing of it."""
+    reader = RecordingReader()
+    log, other = followed(reader), followed()
+    await log.append(client, pack_tags(["a"]))
+
+    async def replace():
+        await client.delete(KEY)
+        await other.catch_up(client)
+        await log.catch_up(client)
+
+    await log.append(Meddler(client, 2, replace), pack_tags(["b"]))
+    assert reader.tags == [("a",), ("b",)]
+    assert len(reader.restarts) == 2
+    assert log._acknowledged == 0
+
+
+@pytest.mark.anyio
+async def test_log_that_was_emptied_is_replaced(client):
+    """A stream that lost all its entries is another log, and not one that cannot be begun."""
+    reader = RecordingReader()
+    log = followed(reader)
+    await log.append(client, pack_tags(["a"]))
+    await client.xtrim(KEY, maxlen=0, approximate=False)
+    await log.append(client, pack_tags(["b"]))
+    assert reader.tags == [("a",), ("b",)]
+    assert len(reader.restarts) == 2
+
+
+@pytest.mark.anyio
+async def test_purges_during_purges(client):
+    """Purges of several processes at once are known to all of them, in the same order."""
+    readers = [RecordingReader() for _ in range(4)]
+    logs = [followed(reader) for reader in readers]
+    tags = [pack_tags([str(number)]) for number in range(20)]
+    await asyncio.gather(*(logs[n % 4].append(client, each) for n, each in enumerate(tags)))
+    for log in logs:
+        await log.catch_up(client)
+    assert len({tuple(reader.tags) for reader in readers}) == 1
+    assert len(readers[0].tags) == 20

@@ -1,0 +1,232 @@
+"""Store URLs: what they open, and how a mistake in one is told."""
+
+from __future__ import annotations
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from redis import Redis as SynchronousRedis
+from redis.asyncio import SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import Connection
+
+from asgi_cache.errors import ConfigurationError
+from asgi_cache.stores.memory import MemoryStore
+from asgi_cache.stores.redis import RedisStore
+from asgi_cache.stores.urls import open_store, shown
+
+
+def connections_of(store):
+    """Return the kind of a store's connections and what they are made with."""
+    pool = store._client().connection_pool
+    return pool.connection_class, pool.connection_kwargs
+
+
+@pytest.mark.parametrize(
+    ("url", "budget"),
+    [
+        ("memory://", 256 * 2**20),
+        ("memory://?max=64mb", 64 * 2**20),
+        ("memory://?max=1000", 1000),
+    ],
+)
+def test_memory_url(url, budget):
+    """A store in memory has a budget."""
+    store = open_store(url, "test")
+    assert isinstance(store, MemoryStore)
+    assert store._max_bytes == budget
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "expected"),
+    [
+        pytest.param("redis://", Connection, {"host": "localhost", "port": 6379}, id="nothing"),
+        pytest.param(
+            "redis://cache.internal:6380/3",
+            Connection,
+            {"host": "cache.internal", "port": 6380, "db": 3},
+            id="address",
+        ),
+        pytest.param("redis://[::1]/", Connection, {"host": "::1", "port": 6379}, id="ipv6"),
+        pytest.param("redis://h/3?db=4", Connection, {"db": 4}, id="option-before-path"),
+        pytest.param(
+            "redis://us%40er:p%2Fa%3Ass@h",
+            Connection,
+            {"username": "us@er", "password": "p/a:ss"},
+            id="credentials",
+        ),
+        pytest.param(
+            "redis://:old@h?username=u&password=p%20w",
+            Connection,
+            {"username": "u", "password": "p w"},
+            id="credentials-as-options",
+        ),
+        pytest.param(
+            "rediss://h?ssl_ca_certs=/ca.pem&ssl_check_hostname=false&ssl_cert_reqs=optional",
+            SSLConnection,
+            {
+                "host": "h",
+                "ssl_ca_certs": "/ca.pem",
+                "ssl_check_hostname": False,
+                "ssl_cert_reqs": "optional",
+            },
+            id="tls",
+        ),
+        pytest.param(
+            "unix:///run/re%20dis.sock?db=2&client_name=cache",
+            UnixDomainSocketConnection,
+            {"path": "/run/re dis.sock", "db": 2, "client_name": "cache"},
+            id="socket",
+        ),
+        pytest.param(
+            "unix://user:pw@/run/redis.sock",
+            UnixDomainSocketConnection,
+            {"path": "/run/redis.sock", "username": "user", "password": "pw"},
+            id="socket-with-credentials",
+        ),
+    ],
+)
+def test_redis_url(url, kind, expected):
+    """A URL says where Redis is, and who asks."""
+    store = open_store(url, "test")
+    assert isinstance(store, RedisStore)
+    made, arguments = connections_of(store)
+    assert made is kind
+    assert expected.items() <= arguments.items()
+
+
+@pytest.mark.parametrize(
+    ("url", "seconds"),
+    [("redis://h", 0.05), ("redis://h?timeout=200ms", 0.2), ("unix:///s?timeout=2", 2.0)],
+)
+def test_timeout_is_the_stores(url, seconds):
+    """The deadline is one of whole operations, so redis-py is not given it."""
+    store = open_store(url, "test")
+    assert store._timeout == seconds
+    assert connections_of(store)[1]["socket_timeout"] is None
+
+
+def test_client_does_what_it_is_told():
+    """It does not repeat anything, nor take what it did not ask for, and is bounded."""
+    pool = open_store("redis://h?max_connections=7", "test")._client().connection_pool
+    assert pool.max_connections == 7
+    assert pool.connection_kwargs["retry"].get_retries() == 0
+    assert pool.connection_kwargs["protocol"] == 2
+    assert not pool.maint_notifications_enabled()
+    assert pool.make_connection().socket_keepalive
+
+
+def test_client_is_taken_as_it_is():
+    """A Redis client that the user brings is used, whatever it was made with."""
+    client = FakeAsyncRedis()
+    assert open_store(client, "test")._client is client
+
+
+def test_store_is_taken_as_it_is():
+    """So is a store."""
+    store = MemoryStore()
+    assert open_store(store, "test") is store
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("", r"store '': is not a URL"),
+        ("localhost:6379", r"'localhost:6379': is not a URL \(known: memory, redis,"),
+        ("redsi://h", r"unknown scheme 'redsi' \(did you mean 'redis'\?\)"),
+        ("http://h", r"unknown scheme 'http' \(known: memory, redis, rediss, unix\)"),
+        ("memory://h", "has no address"),
+        ("memory:///path", "has no address"),
+        ("memory://?mxa=1", r"unknown option 'mxa' \(did you mean 'max'\?\)"),
+        ("memory://?max=many", "max='many' is not a size"),
+        ("memory://?max=0", "max='0' must be more than 0"),
+        ("redis://h:0", "port is a number from 1 to 65535"),
+        ("redis://h:65536", "port is a number from 1 to 65535"),
+        ("redis://h:port", "port is a number from 1 to 65535"),
+        ("redis://[::1", "is not a valid URL"),
+        ("redis://h#0", "is not a valid URL"),
+        ("redis://h/first", "db='first' is not the number of a database"),
+        ("redis://h?db=-1", "db='-1' is not the number of a database"),
+        ("redis://h?timeuot=1", r"unknown option 'timeuot' \(did you mean 'timeout'\?\)"),
+        ("redis://h?timeout=fast", "timeout='fast' is not a duration"),
+        ("redis://h?timeout=0", "timeout='0' must be more than 0"),
+        ("redis://h?timeout", r"options are written \?name=value"),
+        ("redis://h?timeout=1&timeout=2", "option 'timeout' is there twice"),
+        ("redis://h?max_connections=0", "is not a number from 1"),
+        ("redis://h?client_name=", "client_name='' must not be empty"),
+        ("redis://h?ssl_ca_certs=/ca.pem", "unknown option 'ssl_ca_certs'"),
+        ("rediss://h?ssl_check_hostname=maybe", r"is not a choice \(known: true, false\)"),
+        ("unix://", "no path of a socket: write 'unix:///run/redis.sock"),
+        ("unix:///", "no path of a socket"),
+        ("unix://run/redis.sock", "no path of a socket"),
+    ],
+)
+def test_mistake_in_a_url(source, said):
+    """An error names the URL, the option and what would do."""
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        open_store(source, "test")
+    assert str(raised.value).startswith("store '")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:s3cret@h?timeout=fast",
+        "redis://:s3cret@h:99999",
+        "redis://:s3cret@h/db",
+        "redis://user:a/s3cret@h",
+        "redis://user:12/s3cret@h",
+        "redis://user:s3cret#@h",
+        "redis://user:?s3cret@h",
+        "redis://user:[s3cret@h",
+        "redis://:s3@cret:s3cret@h:none",
+        "redis://user:http://s3cret@h:x",
+        "redis://h?password=s3cret&timeout=fast",
+        "redis://h?pass%77ord=s3cret&db=x",
+        "redis:/user:s3cret@h",
+        "user:s3cret@h",
+        "rdis://user:s3cret@h",
+        "unix://user:s3cret@",
+        "memory://user:s3cret@h",
+        "redis://h?password=s3cret&password=s3cret",
+    ],
+)
+def test_no_secret_is_told(url):
+    """Whatever is wrong with a URL, its password is not in the error, nor behind it."""
+    with pytest.raises(ConfigurationError) as raised:
+        open_store(url, "test")
+    error = raised.value
+    while error is not None:
+        assert "s3cret" not in f"{error!s} {error!r}"
+        error = error.__cause__ or error.__context__
+
+
+def test_empty_password_is_not_told():
+    """An option that may be secret is named without its value."""
+    with pytest.raises(ConfigurationError, match="password must not be empty"):
+        open_store("redis://h?password=", "test")
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("redis://h:1/2", "redis://h:1/2"),
+        ("redis://user:pw@h:1/2?timeout=1", "redis://***@h:1/2"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock"),
+        ("memory://", "memory://"),
+    ],
+)
+def test_url_as_it_is_shown(url, text):
+    """What is left of a URL tells which one it is."""
+    assert shown(url) == text
+
+
+@pytest.mark.parametrize("source", [SynchronousRedis(), object(), 7, MemoryStore])
+def test_other_objects_are_no_store(source):
+    """Neither a synchronous client nor a class is a store."""
+    with pytest.raises(ConfigurationError, match=r"redis\.asyncio\.Redis client or a Store"):
+        open_store(source, "test")
+
+
+def test_namespace_is_needed():
+    """Without a namespace caches that share a server would share their keys."""
+    with pytest.raises(ConfigurationError, match="namespace"):
+        open_store("memory://", "")

@@ -17,6 +17,9 @@ from asgi_cache.demo.database import User
 TIMEOUT: Final = 20.0
 """Seconds that an answer may take."""
 
+HOST: Final = "tasks.example"
+"""The host that all servers are: it is part of what a URL names, and so of the key."""
+
 HEADING: Final = f"   {'request':<22}{'user':<9}{'status':>6}{'ms':>9}   Cache-Status"
 
 
@@ -56,8 +59,9 @@ class Answer:
         return json.loads(self.body)
 
     def __str__(self) -> str:
-        told = self.fields.get("cache-status", "none")
-        return f"{self.method} {self.path} was answered {self.status}, Cache-Status: {told}"
+        told = self.fields.get("cache-status")
+        how = f"with Cache-Status: {told}" if told else "without a Cache-Status"
+        return f"{self.method} {self.path} was answered {self.status} {how}"
 
 
 @dataclass
@@ -72,7 +76,9 @@ class Client:
 
     def __post_init__(self) -> None:
         # trust_env: no proxy stands between this machine and itself.
-        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(
+            base_url=self.url, headers={"Host": HOST}, timeout=TIMEOUT, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self

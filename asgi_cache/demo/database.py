@@ -146,6 +146,10 @@ class Database:
         window = {"limit": PAGE, "offset": PAGE * (page - 1)}
         return [dict(row) for row in self._connection.execute(_LIST, values | window)]
 
+    def first_task(self, owner: User) -> str:
+        """Return the path of *owner*'s most urgent task."""
+        return f"/tasks/{self.tasks(owner, 'open', 1)[0]['id']}"
+
     def task(self, owner: User, number: int) -> dict[str, Any] | None:
         """Return one task, if it is *owner*'s."""
         values = {"id": number, "owner_id": owner.id, "owner_name": owner.name}

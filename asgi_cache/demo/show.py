@@ -29,19 +29,21 @@ from asgi_cache.demo.walk import (
 from asgi_cache.stores.urls import shown
 
 TRY_THESE: Final = """
-Try these twice each, and change the token or the request to see what that does:
+Ask each of these twice, and then as someone else:
 
-  curl -i -H 'Authorization: Bearer {alice.token}' {url}/tasks
-  curl -i -H 'Authorization: Bearer {bob.token}' {url}/tasks?status=done
-  curl -i -H 'Authorization: Bearer {alice.token}' -H 'Cache-Control: no-cache' {url}/tasks
-  curl -i -H 'Authorization: Bearer {alice.token}' {url}{task}
-  curl -i -H 'Authorization: Bearer {alice.token}' -X PUT {url}{task} \\
-       -H 'Content-Type: application/json' -d '{{"title": "Have lunch"}}'
-  curl -i {url}/stats
-  curl {url}/handler-runs
+  ALICE='Authorization: Bearer {alice.token}'
+  BOB='Authorization: Bearer {bob.token}'
+  URL={url}
 
-Ctrl-C ends it.
-"""
+  curl -i -H "$ALICE" "$URL/tasks"
+  curl -i -H "$BOB" "$URL/tasks?status=done&page=2"
+  curl -i -H "$ALICE" -H 'Cache-Control: no-cache' "$URL/tasks"
+  curl -i -H "$ALICE" "$URL{task}"
+  curl -i -H "$ALICE" -X PUT --json '{{"title": "Have lunch"}}' "$URL{task}"
+  curl -i "$URL/stats"
+  curl "$URL/handler-runs"
+
+Ctrl-C ends it."""
 
 
 def demonstrate(store: str | None, namespace: str) -> int:
@@ -65,8 +67,9 @@ def leave_running(store: str | None, namespace: str) -> int:
     """Serve the app until Ctrl-C."""
     with _filled(store) as database:
         listener, url = listen()
-        tour = Tour.of(Client(url), database)
-        print(TRY_THESE.format(url=url, alice=tour.alice, bob=tour.bob, task=tour.task), flush=True)
+        alice, bob = database.user_number(1), database.user_number(2)
+        task = database.first_task(alice)
+        print(TRY_THESE.format(url=url, alice=alice, bob=bob, task=task), flush=True)
         serve(Setup(str(database.path), store, namespace).build(), listener)
     print("\nEnded.")
     return 0
@@ -81,7 +84,7 @@ def _filled(store: str | None) -> Generator[Database]:
         database.fill()
         seconds = time.perf_counter() - begun
         print(f"SQLite: {TASKS:,} tasks of {USERS} users, made in {seconds:.1f} s")
-        print(f"Store:  {'none' if store is None else shown(store)}\n", flush=True)
+        print(f"Store:  {'none' if store is None else shown(store)}", flush=True)
         try:
             yield database
         finally:
@@ -91,7 +94,7 @@ def _filled(store: str | None) -> Generator[Database]:
 def _walk_and_measure(setup: Setup, database: Database) -> None:
     with serving(setup) as url, Client(url) as client:
         tour = Tour.of(client, database)
-        print(HEADING)
+        print(f"\n{HEADING}")
         walk(tour, STEPS)
         if _is_shared(setup.store):
             with serving(setup) as other_url, Client(other_url, place=" (2)") as other:

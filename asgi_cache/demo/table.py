@@ -10,7 +10,7 @@ from asgi_cache.demo.client import Client
 from asgi_cache.demo.database import User
 from asgi_cache.demo.walk import Tour, expect_hit, expect_miss
 
-RUNS: Final = 7
+RUNS: Final = 5
 """Runs of the app that are measured for each route."""
 
 HITS: Final = 50

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bare import App, Clock
+from tests.bare import App, Clock
 
 from asgi_cache import CacheMiddleware
 from asgi_cache.stores.memory import MemoryStore

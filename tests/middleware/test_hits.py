@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bare import App, Response, ask
+from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from bare import App, Response, ask
+from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
 

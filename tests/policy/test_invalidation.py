@@ -93,7 +93,9 @@ def test_same_origin_as_other_urls(url, reference, expected):
     [
         pytest.param([], [], id="nothing"),
         pytest.param([(b"location", b"/tasks")], ["http://host/tasks"], id="location"),
-        pytest.param([(b"content-location", b"43")], ["http://host/tasks/43"], id="content-location"),
+        pytest.param(
+            [(b"content-location", b"43")], ["http://host/tasks/43"], id="content-location"
+        ),
         pytest.param(
             [(b"content-location", b"/b"), (b"x-location", b"/c"), (b"location", b"/a")],
             ["http://host/a", "http://host/b"],
@@ -114,7 +116,20 @@ def test_invalidated_urls(fields, others):
     assert list(invalidated_urls(URL, fields)) == [URL, *others]
 
 
-PIECES = [b"http:", b"https:", b"//", b"/", b"host", b"other", b":80", b"@", b"?", b"#", b"..", b"["]
+PIECES = [
+    b"http:",
+    b"https:",
+    b"//",
+    b"/",
+    b"host",
+    b"other",
+    b":80",
+    b"@",
+    b"?",
+    b"#",
+    b"..",
+    b"[",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES)).map(b"".join) | st.binary())

@@ -288,18 +288,6 @@ class TestSharedStoreContract:
         assert len(ttls) == 2
         assert all(6 * 86_400_000 < ttl <= 7 * 86_400_000 for ttl in ttls.values())
 
-    async def test_log_is_trimmed(self, shared):
-        """The log does not grow beyond what a newcomer can read."""
-        store = await shared.open()
-        await store.append(["a"])
-        identity = (await shared.admin.xrange(LOG, count=1))[0][1][b"identity"]
-        pipeline = shared.admin.pipeline(transaction=False)
-        for _ in range(10_300):
-            pipeline.xadd(LOG, {b"identity": identity, b"tags": b"\x90"})
-        await pipeline.execute()
-        await store.append(["b"])
-        assert 10_000 <= await shared.admin.xlen(LOG) < 10_300
-
     async def test_namespaces_are_apart(self, shared, reader):
         """Two caches on one server know nothing of each other."""
         here, there = await shared.open(), await shared.open(reader, namespace="other")

@@ -228,8 +228,8 @@ async def _apply(store, clock, model, operation):
             model.pop(key, None)
             await store.delete(key)
             assert await store.get(key) is None
-        case _, seconds:
-            clock.now += seconds
+        case _:
+            clock.now += operation[1]
 
 
 @given(st.integers(1, 12), _operations)

@@ -262,6 +262,20 @@ async def test_lookups_of_one_turn_are_one_round_trip(real):
     assert (await commands_seen(real.admin))["mget"] == 2
 
 
+async def test_log_is_trimmed(real):
+    """The log does not grow beyond what a newcomer can read."""
+    store = await real.open()
+    await store.append(["a"])
+    identity = (await real.admin.xrange("test:log", count=1))[0][1][b"identity"]
+    pipeline = real.admin.pipeline(transaction=False)
+    for _ in range(10_300):
+        pipeline.xadd("test:log", {b"identity": identity, b"tags": b"\x90"})
+    await pipeline.execute()
+    await store.get(KEY)
+    await store.append(["b"])
+    assert 10_000 <= await real.admin.xlen("test:log") < 10_300
+
+
 async def test_cancelled_waiter_leaves_the_others(server):
     """Who gives up takes the answer from nobody, and leaves a clean connection."""
     async with opened(server.url + "?timeout=5s") as store:

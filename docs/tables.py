@@ -1,0 +1,98 @@
+"""Writes the tables in README.md and docs/ that are the code's own: ``python docs/tables.py``.
+
+A table stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``. The tests fail where one is
+not what the code says.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from asgi_cache import config
+from asgi_cache.policy import rule, storing
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/reference/rules.md", "docs/reference/settings.md",
+         "docs/reference/cache-status.md")
+
+
+def documented(module: ModuleType, name: str) -> dict[str, str]:
+    """Return the docstrings of a class's fields, which Python itself does not keep."""
+    tree = ast.parse(inspect.getsource(module))
+    (body,) = [n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name]
+    said: dict[str, str] = {}
+    for statement, following in zip(body, body[1:], strict=False):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(ast.Constant(str(text))):
+                said[field] = " ".join(text.split()).replace("``", "`")
+    return said
+
+
+def field_rows(module: ModuleType, cls: type[Any]) -> list[tuple[str, str, str]]:
+    """Return name, meaning and default of each field of a dataclass."""
+    meanings = documented(module, cls.__name__)
+    return [(f"`{f.name}`", meanings[f.name], f"`{default_of(f)}`") for f in fields(cls)]
+
+
+def default_of(field: Any) -> str:
+    """Return how a default is written in Python."""
+    value = field.default_factory() if field.default is MISSING else field.default
+    return str(value) if isinstance(value, int) and value < 1024 else written(value)
+
+
+def written(value: object) -> str:
+    """Write sizes as a user would, everything else as Python does."""
+    if isinstance(value, int) and value % 2**20 == 0:
+        return f'"{value // 2**20}mb"'
+    return repr(value).replace("'", '"')
+
+
+def detail_rows() -> list[tuple[str, str, str]]:
+    """Return what ``detail`` in ``Cache-Status`` can say of a response that is not stored."""
+    return [
+        (f"`{clause.detail}`", sentence(clause.forbids), clause.source)
+        for clause in storing.CLAUSES
+    ]
+
+
+def sentence(function: Callable[..., object]) -> str:
+    """Return the first sentence of a function's docstring."""
+    text = inspect.getdoc(function) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("``", "`")
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Lay out a Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def tables() -> dict[str, str]:
+    """Return every table by its name."""
+    return {
+        "rules": table(("field", "meaning", "default"), field_rows(rule, rule.Rule)),
+        "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
+        "not-stored": table(("`detail`", "the response is not stored because", "source"),
+                            detail_rows()),
+    }
+
+
+def filled(text: str) -> str:
+    """Return a page with its tables as the code has them."""
+    for name, content in tables().items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = pattern.sub(lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text)
+    return text
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(filled(path.read_text()))

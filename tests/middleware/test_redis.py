@@ -1,0 +1,196 @@
+"""Processes that share a Redis, and what becomes of requests when it fails.
+
+Each cache here has a store and connections of its own, as each process would.
+"""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+import pytest
+from redis import Redis
+
+from asgi_cache import CacheMiddleware
+from tests.bare import App, Response, ask
+from tests.redis_server import free_port, redis_server, running_redis
+
+__all__ = ["redis_server"]
+
+pytestmark = pytest.mark.anyio
+
+RULES = {"/**": 60}
+PATIENT = "?timeout=5s"
+"""For tests that are not about time, on machines that are slow."""
+
+
+@pytest.fixture
+def server(redis_server):
+    redis_server.empty()
+    return redis_server
+
+
+@pytest.fixture
+async def process(server):
+    """Start what stands for a process: an app behind a cache on the server."""
+    caches = []
+
+    def start(app, url=None, **options):
+        cache = CacheMiddleware(app, store=url or server.url + PATIENT, rules=RULES, **options)
+        caches.append(cache)
+        return cache
+
+    yield start
+    for cache in caches:
+        await cache.cache.close()
+
+
+async def test_processes_share_what_is_stored(process):
+    """One runs the app; the other finds the whole response, fields and body."""
+    first, second = App(Response(b"\x00body", [("X", "1"), ("X", "2")])), App()
+    miss = await ask(process(first))
+    hit = await ask(process(second))
+    assert hit.cache_status == "asgi-cache; hit"
+    assert (hit.body, hit.all("x"), hit["etag"]) == (b"\x00body", ["1", "2"], miss["etag"])
+    assert second.runs == 0
+
+
+async def test_a_write_in_one_process_is_seen_in_the_other(process):
+    """As soon as the write is answered, for every user and every variant."""
+    one, other = process(App(Response(fields={"Vary": "Accept"}))), process(App(Response(b"new")))
+    users = [{"Authorization": who, "Accept": what} for who in "ab" for what in "xy"]
+    for fields in users:
+        await ask(one, fields=fields)
+        assert (await ask(other, fields=fields)).cache_status == "asgi-cache; hit"
+    await ask(one, method="PUT")
+    for fields in users:
+        assert (await ask(other, fields=fields)).body == b"new"
+
+
+async def test_a_fill_that_a_write_elsewhere_overtook_is_not_served(process):
+    """The purge log orders what clocks cannot."""
+    started, written = anyio.Event(), anyio.Event()
+
+    async def slow(scope, receive, send):
+        started.set()
+        await written.wait()
+        await Response(b"old").send_to(scope, send)
+
+    one, other = process(slow), process(App(Response(b"new")))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, one)
+        await started.wait()
+        await ask(other, method="PUT")
+        written.set()
+    assert (await ask(other)).body == b"new"
+    assert (await ask(one)).body == b"new"
+
+
+async def test_namespaces_and_versions_are_apart(process):
+    """Two apps on one Redis do not meet, and a version bump finds nothing."""
+    await ask(process(App()))
+    for options in ({"namespace": "other"}, {"version": "2"}):
+        assert "fwd=uri-miss" in (await ask(process(App(), **options)))["cache-status"]
+
+
+async def test_every_key_ends(process, server):
+    """Nothing is left in Redis for ever."""
+    cache = process(App(Response(fields={"Vary": "Accept"})))
+    await ask(cache)
+    await ask(cache, method="PUT")
+    with Redis(port=server.port) as client:
+        keys = client.keys()
+        assert len(keys) == 3
+        assert all(client.pttl(key) > 0 for key in keys)
+
+
+async def test_no_credential_is_in_redis(process, server):
+    """Neither in a key nor in a value."""
+    await ask(process(App()), fields={"Authorization": "s3cret", "Cookie": "s3cret"})
+    with Redis(port=server.port) as client:
+        for key in client.keys():
+            assert b"s3cret" not in key
+            assert b"s3cret" not in client.dump(key)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param(lambda value: b"", id="empty"),
+        pytest.param(lambda value: b"\x80\x04garbage", id="pickle"),
+        pytest.param(lambda value: value[:-1], id="truncated"),
+        pytest.param(lambda value: bytes([value[0] ^ 1]) + value[1:], id="another-schema"),
+        pytest.param(lambda value: value[:-1] + bytes([value[-1] ^ 1]), id="a-bit-in-the-body"),
+    ],
+)
+async def test_garbage_in_redis_is_a_miss(process, server, garbage):
+    """Whatever is stored under a key, the answer is right."""
+    cache = process(App())
+    await ask(cache)
+    with Redis(port=server.port) as client:
+        (key,) = client.keys("*:r:*")
+        client.set(key, garbage(client.get(key)))
+    answer = await ask(cache)
+    assert (answer.body, answer.cache_status) == (b"hello", "asgi-cache; fwd=uri-miss; stored")
+
+
+async def test_entries_swapped_between_users_are_misses(process, server):
+    """A record is only good under the key that it was stored for."""
+    app = App(lambda scope: Response(dict(scope["headers"])[b"authorization"]))
+    cache = process(app)
+    for who in ("alice", "bob"):
+        await ask(cache, fields={"Authorization": who})
+    with Redis(port=server.port) as client:
+        one, other = client.keys("*:r:*")
+        values = client.mget(other, one)
+        client.mset({one: values[0], other: values[1]})
+    for who in ("alice", "bob"):
+        assert (await ask(cache, fields={"Authorization": who})).body == who.encode()
+
+
+async def test_a_lost_log_resurrects_nothing(process, server):
+    """Without the log nobody can say what was purged, so nothing is served."""
+    cache = process(App(Response(b"old"), Response(), Response(b"new")))
+    await ask(cache)
+    await ask(cache, method="PUT")
+    with Redis(port=server.port) as client:
+        client.delete("asgi-cache:log")
+    assert (await ask(cache)).body == b"new"
+
+
+async def test_an_unreachable_redis_leaves_the_app(process):
+    """Refused connections cost no request."""
+    app = App()
+    cache = process(app, f"redis://127.0.0.1:{free_port()}")
+    for method in ("GET", "HEAD", "PUT"):
+        assert (await ask(cache, method=method)).status == 200
+    answer = await ask(cache)
+    assert answer.cache_status == "asgi-cache; fwd=bypass; detail=store-unavailable"
+
+
+async def test_a_hung_redis_costs_no_more_than_its_timeout(process):
+    """One deadline an operation, and no second one after the first has passed."""
+    with running_redis() as server:
+        cache = process(App(), server.url + "?timeout=100ms")
+        await ask(cache)
+        with server.hung():
+            began = time.monotonic()
+            answer = await ask(cache)
+            took = time.monotonic() - began
+        assert answer.status == 200
+        assert "detail=store-unavailable" in answer["cache-status"]
+        assert 0.09 < took < 1
+        assert (await ask(cache)).status == 200
+
+
+async def test_a_full_redis_still_answers_hits(process):
+    """``noeviction``: what cannot be stored is passed on; what is stored is served."""
+    with running_redis("--maxmemory-policy", "noeviction") as server:
+        cache = process(App(), server.url + PATIENT)
+        await ask(cache, "/stored")
+        with Redis(port=server.port) as client:
+            client.config_set("maxmemory", 1)
+        miss = await ask(cache, "/more")
+        assert (miss.status, miss.body) == (200, b"hello")
+        assert "stored" not in miss["cache-status"].split("; ")
+        assert (await ask(cache, "/stored")).cache_status == "asgi-cache; hit"

@@ -1,0 +1,631 @@
+"""What may be stored, and what is kept of it: one clause at a time, and all of them at once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_cache.policy.cache_control import parse_request, parse_response
+from asgi_cache.policy.fields import format_date
+from asgi_cache.policy.message import Request, Response
+from asgi_cache.policy.rule import Rule
+from asgi_cache.policy.storing import (
+    CLAUSES,
+    NEVER_STORED,
+    STALE_GRACE,
+    VALIDATION_GRACE,
+    Received,
+    client_fields,
+    entity_tag,
+    forbidding_clause,
+    forbids_stale,
+    keep_for,
+    stored_fields,
+    stored_response,
+    vary_names,
+)
+
+NOW = 1_700_000_000.0
+URL = "http://host/a"
+RULE = Rule(ttl=60)
+KEY = b"k" * 16
+
+
+def cc(value):
+    """Make a Cache-Control field."""
+    return (b"cache-control", value)
+
+
+FRESH = cc(b"max-age=60")
+ETAG = (b"etag", b'"a"')
+MODIFIED = (b"last-modified", format_date(NOW - 1000))
+EXPIRES = (b"expires", format_date(NOW + 60))
+COOKIE = (b"set-cookie", b"a=b")
+LENGTH = (b"content-length", b"5")
+OWN_URL = (b"content-location", b"/a")
+ORIGIN = (b"origin", b"https://me")
+ALLOW_ORIGIN = (b"access-control-allow-origin", b"https://me")
+
+CREDENTIALS = {"has_credentials": True}
+OWN_PARTITION = {"has_credentials": True, "partitioned": True}
+
+
+def received(*fields, status=200, rule=None, method="GET", asked=(), waited=0.0, **request):
+    """Make what arrived in answer to a request that had the fields *asked*."""
+    return Received.at(
+        NOW,
+        Request(method, asked, parse_request(asked), url=URL, **request),
+        Response(status, fields, parse_response(fields)),
+        Rule() if rule is None else rule,
+        NOW - waited,
+    )
+
+
+def stored(*fields, body=b"hello", **more):
+    """Make what is kept of a response."""
+    return stored_response(received(*fields, **more), KEY, body, b"log", 7)
+
+
+FORBIDDEN = {
+    "method": received(FRESH, method="PUT"),
+    "status": received(FRESH, status=101),
+    "partial": received(FRESH, status=206),
+    "must-understand": received(cc(b"max-age=60, must-understand"), status=299),
+    "no-store": received(cc(b"max-age=60, no-store")),
+    "request-no-store": received(FRESH, asked=[cc(b"no-store")]),
+    "private": received(cc(b"max-age=60, private")),
+    "credentials": received(FRESH, **CREDENTIALS),
+    "set-cookie": received(FRESH, COOKIE),
+    "vary-all": received(FRESH, (b"vary", b"*")),
+    "vary-credentials": received(FRESH, (b"vary", b"cookie")),
+    "reflected-origin": received(FRESH, ALLOW_ORIGIN, asked=[ORIGIN]),
+    "broken-field": received(FRESH, (b"x-a", b"1\r\nx-b: 2")),
+    "no-freshness": received(),
+}
+
+
+def test_every_clause_has_its_own_example():
+    """A clause without a response that shows what it is for is not needed."""
+    assert [clause.detail for clause in CLAUSES] == list(FORBIDDEN)
+
+
+@pytest.mark.parametrize("detail", FORBIDDEN)
+def test_each_clause_alone_forbids(detail):
+    """For every clause there is a response that no other clause would keep out."""
+    example = FORBIDDEN[detail]
+    assert [clause.detail for clause in CLAUSES if clause.forbids(example)] == [detail]
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.detail)
+def test_clauses_say_what_they_are(clause):
+    """A clause's name is a token, as `Cache-Status` needs it, and it says whose word it is."""
+    assert re.fullmatch(r"[a-z-]+", clause.detail)
+    assert clause.source.startswith(("RFC 911", "Fetch", "setting "))
+
+
+def detail_of(example):
+    """Name the clause that keeps a response out, if any."""
+    clause = forbidding_clause(example)
+    return clause.detail if clause else None
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(received(FRESH), id="max-age"),
+        pytest.param(received(cc(b"s-maxage=60")), id="s-maxage"),
+        pytest.param(received(EXPIRES), id="expires"),
+        pytest.param(
+            received((b"cdn-cache-control", b"max-age=60"), cc(b"no-store")), id="targeted"
+        ),
+        pytest.param(received(rule=RULE), id="a-rule's-ttl"),
+        pytest.param(received(status=404, rule=Rule(status_ttl={404: 5})), id="an-error-as-ruled"),
+        pytest.param(received(FRESH, status=404), id="an-error-as-the-app-says"),
+        pytest.param(received(FRESH, status=500), id="a-failure-as-the-app-says"),
+        pytest.param(received(FRESH, status=299), id="an-unknown-status"),
+        pytest.param(received(FRESH, status=302), id="a-redirect"),
+        pytest.param(received(MODIFIED, rule=Rule(heuristic=0.1)), id="a-guess"),
+        pytest.param(received(FRESH, (b"pragma", b"no-cache")), id="pragma-means-nothing-here"),
+        pytest.param(received(cc(b"max-age=60, community=x")), id="an-unknown-directive"),
+        pytest.param(
+            received(cc(b"max-age=60, no-store, must-understand")), id="must-understand-of-a-200"
+        ),
+        pytest.param(received(cc(b'max-age=60, private="x-a"')), id="private-fields"),
+        pytest.param(received(cc(b"max-age=60, no-cache"), ETAG), id="no-cache-with-a-validator"),
+        pytest.param(received(cc(b"no-cache"), MODIFIED), id="no-cache-with-last-modified"),
+        pytest.param(received(cc(b"max-age=0"), ETAG), id="stale-with-a-validator"),
+        pytest.param(received(cc(b"public"), ETAG), id="public-with-a-validator"),
+        pytest.param(received(cc(b"public"), ETAG, status=500), id="public-failure-to-validate"),
+        pytest.param(received(cc(b"max-age=0"), ETAG, status=500), id="stale-failure-to-validate"),
+        pytest.param(received(cc(b"no-cache"), ETAG, status=404), id="error-to-validate"),
+        pytest.param(received(ETAG, rule=Rule(ttl=0)), id="ruled-to-be-validated"),
+        pytest.param(received(cc(b"max-age=0, stale-while-revalidate=9")), id="stale-by-leave"),
+        pytest.param(received(rule=Rule(ttl=0, stale_while_revalidate=9)), id="stale-by-rule"),
+        pytest.param(received(FRESH, method="POST", rule=Rule(methods=("POST",))), id="ruled-post"),
+        pytest.param(received(FRESH, OWN_URL, method="POST"), id="a-post-that-answers-get"),
+        pytest.param(
+            received(FRESH, (b"content-location", b"HTTP://HOST:80/a#b"), method="POST"),
+            id="a-post-that-spells-its-url-in-another-way",
+        ),
+        pytest.param(received(cc(b"public, max-age=60"), **CREDENTIALS), id="user-but-public"),
+        pytest.param(received(cc(b"s-maxage=60"), **CREDENTIALS), id="user-but-s-maxage"),
+        pytest.param(received(rule=Rule(ttl=60, public=True), **CREDENTIALS), id="user-but-ruled"),
+        pytest.param(received(FRESH, **OWN_PARTITION), id="user-in-a-partition"),
+        pytest.param(
+            received(
+                cc(b"max-age=60, must-revalidate"), rule=Rule(cookies="rfc9111"), **CREDENTIALS
+            ),
+            id="user-but-must-revalidate",
+        ),
+        pytest.param(
+            received(cc(b"private"), rule=Rule(ttl=60, store_private=True), **OWN_PARTITION),
+            id="private-in-its-users-partition",
+        ),
+        pytest.param(received(FRESH, COOKIE, rule=Rule(cookies="rfc9111")), id="cookie-by-the-rfc"),
+        pytest.param(received(FRESH, (b"vary", b"accept, origin")), id="vary"),
+        pytest.param(
+            received(FRESH, (b"vary", b"cookie"), **OWN_PARTITION), id="vary-cookie-in-a-partition"
+        ),
+        pytest.param(
+            received(FRESH, (b"vary", b"cookie"), rule=Rule(cookies="rfc9111")),
+            id="vary-cookie-by-the-rfc",
+        ),
+        pytest.param(
+            received(FRESH, ALLOW_ORIGIN, (b"vary", b"Origin"), asked=[ORIGIN]),
+            id="origin-that-varies",
+        ),
+        pytest.param(
+            received(FRESH, ALLOW_ORIGIN, asked=[ORIGIN], rule=Rule(vary=("Origin",))),
+            id="origin-in-the-key",
+        ),
+        pytest.param(received(FRESH, ALLOW_ORIGIN), id="origin-of-somebody-else"),
+        pytest.param(
+            received(FRESH, (b"access-control-allow-origin", b"*"), asked=[ORIGIN]),
+            id="any-origin",
+        ),
+    ],
+)
+def test_stored(example):
+    """What RFC 9111, section 3, or a rule permits is stored."""
+    assert detail_of(example) is None
+
+
+ANONYMOUS = {"has_credentials": False, "partitioned": True}
+
+
+@pytest.mark.parametrize(
+    ("example", "detail"),
+    [
+        pytest.param(received(FRESH, method="HEAD"), "method", id="head"),
+        pytest.param(received(FRESH, method="POST"), "method", id="post-by-itself"),
+        pytest.param(received(OWN_URL, method="POST"), "method", id="post-without-freshness"),
+        pytest.param(
+            received(OWN_URL, method="POST", rule=RULE), "method", id="post-ruled-for-get-alone"
+        ),
+        pytest.param(
+            received(FRESH, (b"content-location", b"/b"), method="POST"),
+            "method",
+            id="post-that-answers-another-get",
+        ),
+        pytest.param(
+            received(FRESH, method="DELETE", rule=Rule(methods=("DELETE",))), "method", id="delete"
+        ),
+        pytest.param(received(FRESH, status=199), "status", id="interim"),
+        pytest.param(received(FRESH, status=600), "status", id="no-status-at-all"),
+        pytest.param(received(FRESH, status=304), "partial", id="not-modified"),
+        pytest.param(
+            received(cc(b"no-store, must-understand, max-age=60"), status=299),
+            "must-understand",
+            id="no-store-and-not-understood",
+        ),
+        pytest.param(received(cc(b"max-age=60, NO-STORE")), "no-store", id="any-case"),
+        pytest.param(
+            received(cc(b"public, private, max-age=60")), "private", id="public-and-private"
+        ),
+        pytest.param(
+            received(cc(b"private"), rule=Rule(ttl=60, store_private=True)),
+            "private",
+            id="private-for-everyone",
+        ),
+        pytest.param(
+            received(cc(b"private"), rule=Rule(ttl=60, store_private=True), **ANONYMOUS),
+            "private",
+            id="private-for-all-who-are-nobody",
+        ),
+        pytest.param(received(cc(b"private"), rule=RULE, **OWN_PARTITION), "private", id="unasked"),
+        pytest.param(
+            received(cc(b"max-age=60, must-revalidate"), **CREDENTIALS),
+            "credentials",
+            id="must-revalidate-says-nothing-of-cookies",
+        ),
+        pytest.param(received(FRESH, (b"vary", b"a, *")), "vary-all", id="a-star-among-names"),
+        pytest.param(received(FRESH, (b"vary", b"a b")), "vary-all", id="vary-on-what-is-no-name"),
+        pytest.param(
+            received(FRESH, (b"vary", b"AUTHORIZATION")),
+            "vary-credentials",
+            id="vary-authorization",
+        ),
+        pytest.param(
+            received(
+                FRESH, (b"access-control-allow-origin", b"null"), asked=[(b"origin", b"null")]
+            ),
+            "reflected-origin",
+            id="null-origin",
+        ),
+        pytest.param(received(FRESH, (b"x a", b"1")), "broken-field", id="name-that-is-none"),
+        pytest.param(received(FRESH, (b"x-a", b"\0")), "broken-field", id="nul"),
+        pytest.param(received(ETAG), "no-freshness", id="a-validator-alone"),
+        pytest.param(received(ETAG, rule=Rule()), "no-freshness", id="a-rule-without-ttl"),
+        pytest.param(received((b"etag", b""), rule=Rule(ttl=0)), "no-freshness", id="empty-etag"),
+        pytest.param(received(cc(b"max-age=0")), "no-freshness", id="stale-without-a-validator"),
+        pytest.param(received(cc(b"public")), "no-freshness", id="public-alone"),
+        pytest.param(
+            received(cc(b"max-age=60, no-cache")), "no-freshness", id="no-cache-without-a-validator"
+        ),
+        pytest.param(
+            received(cc(b"no-cache"), rule=Rule(ttl=60, stale_while_revalidate=60)),
+            "no-freshness",
+            id="no-cache-whatever-the-rule",
+        ),
+        pytest.param(
+            received(cc(b"max-age=0"), rule=Rule(ttl=60, stale_while_revalidate=60)),
+            "no-freshness",
+            id="stale-at-once-whatever-the-rule",
+        ),
+        pytest.param(received((b"expires", b"0"), rule=RULE), "no-freshness", id="expires-0"),
+        pytest.param(
+            received(status=500, rule=Rule(ttl=60, stale_while_revalidate=60, stale_if_error=60)),
+            "no-freshness",
+            id="a-failure-whatever-the-windows",
+        ),
+        pytest.param(
+            received(ETAG, status=404, rule=RULE), "no-freshness", id="an-error-with-a-validator"
+        ),
+        pytest.param(
+            received(cc(b"no-cache"), ETAG, status=500),
+            "no-freshness",
+            id="a-status-not-cacheable-by-itself",
+        ),
+        pytest.param(
+            received(cc(b"stale-while-revalidate=60")), "no-freshness", id="a-window-and-no-time"
+        ),
+    ],
+)
+def test_not_stored(example, detail):
+    """What section 3 forbids is not stored, nor what a shared cache inside an app should not."""
+    assert detail_of(example) == detail
+
+
+RULES = st.builds(
+    Rule,
+    ttl=st.none() | st.floats(0, 1e6),
+    stale_while_revalidate=st.floats(0, 1e6),
+    stale_if_error=st.floats(0, 1e6),
+    public=st.booleans(),
+    vary=st.sampled_from([(), ("accept",)]),
+    status_ttl=st.dictionaries(st.sampled_from([200, 404, 500]), st.floats(0, 1e6)),
+    methods=st.sampled_from([("GET",), ("GET", "POST")]),
+    client_bypass=st.booleans(),
+    cookies=st.sampled_from(["safe", "rfc9111"]),
+    heuristic=st.floats(0, 1),
+    store_private=st.booleans(),
+)
+SAFE_RULES = RULES.filter(lambda rule: rule.cookies == "safe")
+PERMISSIVE = st.lists(
+    st.sampled_from(
+        [
+            FRESH,
+            cc(b"s-maxage=60, public"),
+            ETAG,
+            MODIFIED,
+            EXPIRES,
+            cc(b"stale-while-revalidate=9"),
+        ]
+    )
+)
+STATUSES = st.sampled_from([200, 203, 301, 404, 500])
+
+
+@given(
+    RULES,
+    PERMISSIVE,
+    STATUSES,
+    st.sampled_from([cc(b"no-store"), cc(b"private"), (b"vary", b"*"), (b"x-a", b"\n")]),
+    st.booleans(),
+)
+def test_no_rule_overrides_a_restriction(rule, fields, status, restriction, has_credentials):
+    """The app wins: what it restricts is not stored for others, whatever a rule says."""
+    example = received(
+        *fields, restriction, status=status, rule=rule, has_credentials=has_credentials
+    )
+    assert forbidding_clause(example) is not None
+
+
+@given(SAFE_RULES, PERMISSIVE, STATUSES, st.booleans(), st.booleans())
+def test_no_cookie_is_stored_in_safe_mode(rule, fields, status, has_credentials, partitioned):
+    """A response with Set-Cookie is never stored in safe mode, in no partition either."""
+    example = received(
+        *fields,
+        COOKIE,
+        status=status,
+        rule=rule,
+        has_credentials=has_credentials,
+        partitioned=partitioned,
+    )
+    assert forbidding_clause(example) is not None
+
+
+@given(RULES, st.lists(st.sampled_from([cc(b"no-cache"), cc(b"max-age=0"), ETAG, MODIFIED])))
+def test_what_must_be_validated_is_never_made_reusable(rule, fields):
+    """No window of a rule lets a response go out that the app wants validated each time."""
+    kept = stored(cc(b"no-cache"), *fields, rule=rule)
+    assert kept.must_validate
+    assert kept.must_revalidate
+    assert kept.stale_while_revalidate == kept.stale_if_error == 0
+
+
+@given(RULES, PERMISSIVE, st.sampled_from([404, 500]))
+def test_errors_are_stored_only_by_name(rule, fields, status):
+    """An error that neither the app calls fresh nor the rule lists is not stored."""
+    silent = [pair for pair in fields if pair in {ETAG}]
+    listed = rule.status_ttl.get(status)
+    example = received(*silent, status=status, rule=rule)
+    assert listed is not None or forbidding_clause(example) is not None
+
+
+@pytest.mark.parametrize(
+    ("example", "shareable"),
+    [
+        pytest.param(stored(FRESH), False, id="max-age"),
+        pytest.param(stored(cc(b"public, max-age=60")), True, id="public"),
+        pytest.param(stored(cc(b"s-maxage=60")), True, id="s-maxage"),
+        pytest.param(stored(cc(b"s-maxage=0")), True, id="s-maxage-0"),
+        pytest.param(stored(cc(b"max-age=60, must-revalidate")), False, id="must-revalidate"),
+        pytest.param(
+            stored(cc(b"max-age=60, must-revalidate"), rule=Rule(cookies="rfc9111")),
+            True,
+            id="must-revalidate-by-the-rfc",
+        ),
+        pytest.param(stored(FRESH, rule=Rule(public=True)), True, id="public-by-rule"),
+    ],
+)
+def test_shareable(example, shareable):
+    """Only what says so may answer requests that carry credentials (section 3.5)."""
+    assert example.shareable is shareable
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        pytest.param([], (), id="absent"),
+        pytest.param([b""], (), id="empty"),
+        pytest.param([b"Accept"], (b"accept",), id="lower-case"),
+        pytest.param([b"b, a,B"], (b"a", b"b"), id="sorted-and-each-once"),
+        pytest.param([b"b", b"a"], (b"a", b"b"), id="several-lines"),
+        pytest.param([b"*"], (b"*",), id="star"),
+    ],
+)
+def test_vary_names(value, names):
+    """However an app writes Vary, the same names give the same key (RFC 9110, 12.5.5)."""
+    assert vary_names([(b"vary", line) for line in value]) == names
+
+
+def test_what_is_kept():
+    """A record has what was received, and everything that later decisions need."""
+    kept = stored(
+        cc(b"max-age=60, stale-while-revalidate=5, stale-if-error=6"),
+        ETAG,
+        MODIFIED,
+        LENGTH,
+        (b"age", b"10"),
+        waited=2.0,
+    )
+    assert (kept.key, kept.status, kept.body, kept.log, kept.birth) == (
+        KEY,
+        200,
+        b"hello",
+        b"log",
+        7,
+    )
+    assert (kept.stored_at, kept.initial_age, kept.lifetime) == (NOW, 12.0, 60)
+    assert (kept.stale_while_revalidate, kept.stale_if_error) == (5, 6)
+    assert (kept.etag, kept.etag_is_ours, kept.last_modified) == (ETAG[1], False, MODIFIED[1])
+    assert not (kept.must_validate or kept.must_revalidate)
+    assert kept.app_fields == kept.fields
+    assert kept.fields[1:] == (ETAG, MODIFIED, LENGTH)
+
+
+def test_an_entity_tag_is_made_where_there_is_none():
+    """What the app does not tag is tagged by its body, after the app's own fields."""
+    kept = stored(FRESH, LENGTH)
+    assert kept.fields == (FRESH, LENGTH, (b"etag", entity_tag(b"hello")))
+    assert (kept.etag, kept.etag_is_ours, kept.added) == (entity_tag(b"hello"), True, 1)
+    assert kept.app_fields == (FRESH, LENGTH)
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        pytest.param(404, [FRESH, LENGTH], id="not-of-an-error"),
+        pytest.param(204, [FRESH], id="not-of-no-content"),
+        pytest.param(200, [FRESH, ETAG, LENGTH], id="not-beside-the-app's"),
+    ],
+)
+def test_no_entity_tag_is_made(status, fields):
+    """Only the whole body of a 200 is tagged, and only if the app did not."""
+    kept = stored(*fields, status=status)
+    assert not kept.etag_is_ours
+    assert kept.fields == tuple(fields)
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "added"),
+    [
+        pytest.param(200, [], (LENGTH,), id="added-where-the-app-streamed"),
+        pytest.param(404, [], (LENGTH,), id="added-to-an-error"),
+        pytest.param(200, [LENGTH], (), id="not-beside-the-app's"),
+        pytest.param(204, [], (), id="not-where-there-is-no-content"),
+    ],
+)
+def test_length(status, fields, added):
+    """A whole body has a length, even if it came as a stream (RFC 9110, section 8.6)."""
+    kept = stored(FRESH, ETAG, *fields, status=status)
+    assert kept.fields == (FRESH, ETAG, *fields, *added)
+    assert kept.added == len(added)
+
+
+@given(st.binary(), st.binary())
+def test_entity_tags_are_strong(body, other):
+    """Equal bodies have equal tags, different ones different, and none is weak (8.8.3)."""
+    assert re.fullmatch(rb'"[0-9a-f]{24}"', entity_tag(body))
+    assert (entity_tag(body) == entity_tag(other)) is (body == other)
+
+
+@pytest.mark.parametrize(
+    ("fields", "dropped"),
+    [
+        pytest.param([FRESH, ETAG, (b"x-a", b"1"), (b"x-a", b"2")], set(), id="nothing"),
+        pytest.param([(name, b"x") for name in NEVER_STORED], NEVER_STORED, id="hop-by-hop"),
+        pytest.param(
+            [(b"connection", b"close, X-Secret"), (b"x-secret", b"1"), (b"x-a", b"1")],
+            {b"connection", b"x-secret"},
+            id="named-by-connection",
+        ),
+        pytest.param(
+            [(b"connection", b"x-a"), (b"connection", b"x-b"), (b"x-a", b"1"), (b"x-b", b"1")],
+            {b"connection", b"x-a", b"x-b"},
+            id="named-by-two-lines",
+        ),
+        pytest.param(
+            [cc(b'private="X-User", no-cache="set-cookie"'), COOKIE, (b"x-user", b"1")],
+            {b"set-cookie", b"x-user"},
+            id="named-by-directives",
+        ),
+    ],
+)
+def test_stored_fields(fields, dropped):
+    """Fields of one hop, and those the app names, are not kept; all others are (section 3.1)."""
+    expected = tuple((name, value) for name, value in fields if name not in dropped)
+    assert stored_fields(received(*fields)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "more", "fields", "expected"),
+    [
+        pytest.param(Rule(), {}, [], None, id="no-rule"),
+        pytest.param(RULE, {}, [], b"max-age=0, must-revalidate", id="validate-each-time"),
+        pytest.param(
+            RULE, OWN_PARTITION, [], b"private, max-age=0, must-revalidate", id="in-a-partition"
+        ),
+        pytest.param(Rule(ttl=60, client_ttl=5), {}, [], b"max-age=5", id="client-ttl"),
+        pytest.param(
+            Rule(ttl=60, client_ttl=5),
+            OWN_PARTITION,
+            [],
+            b"private, max-age=5",
+            id="client-ttl-in-a-partition",
+        ),
+        pytest.param(RULE, {}, [FRESH], None, id="the-app-says"),
+        pytest.param(RULE, {}, [EXPIRES], None, id="the-app-says-by-expires"),
+        pytest.param(
+            RULE,
+            {},
+            [(b"cdn-cache-control", b"max-age=9")],
+            b"max-age=0, must-revalidate",
+            id="the-app-speaks-to-us-alone",
+        ),
+        pytest.param(RULE, {"status": 404}, [], None, id="an-error-not-ruled"),
+        pytest.param(
+            Rule(status_ttl={404: 5}),
+            {"status": 404},
+            [],
+            b"max-age=0, must-revalidate",
+            id="an-error-ruled",
+        ),
+    ],
+)
+def test_what_clients_are_told(rule, more, fields, expected):
+    """Clients hear of a rule's decision, unless the app has spoken to them."""
+    told = client_fields(received(*fields, rule=rule, **more))
+    assert told == (() if expected is None else (cc(expected),))
+    kept = stored(*fields, ETAG, LENGTH, rule=rule, **more)
+    assert kept.fields == (*fields, ETAG, LENGTH, *told)
+    assert kept.added == len(told)
+
+
+WINDOWS = Rule(ttl=60, stale_while_revalidate=7, stale_if_error=8)
+
+
+@pytest.mark.parametrize(
+    ("directives", "rule", "forbidden", "windows"),
+    [
+        pytest.param(b"max-age=60", Rule(), False, (0, 0), id="no-window"),
+        pytest.param(b"max-age=60", WINDOWS, False, (7, 8), id="a-rule's-windows"),
+        pytest.param(b"max-age=60, stale-while-revalidate=1", WINDOWS, False, (1, 8), id="app-swr"),
+        pytest.param(b"max-age=60, stale-if-error=0", WINDOWS, False, (7, 0), id="app-sie-of-none"),
+        pytest.param(b"public", WINDOWS, False, (7, 8), id="after-a-rule's-ttl"),
+        pytest.param(b"public", Rule(stale_while_revalidate=7), False, (0, 0), id="after-no-ttl"),
+        pytest.param(b"max-age=0", WINDOWS, False, (0, 8), id="stale-from-the-start"),
+        pytest.param(
+            b"max-age=0, stale-while-revalidate=1",
+            WINDOWS,
+            False,
+            (1, 8),
+            id="stale-by-app's-leave",
+        ),
+        pytest.param(
+            b"max-age=60, must-revalidate, stale-while-revalidate=1",
+            WINDOWS,
+            True,
+            (0, 0),
+            id="must-revalidate",
+        ),
+        pytest.param(
+            b"max-age=60, proxy-revalidate, stale-if-error=1",
+            WINDOWS,
+            True,
+            (0, 0),
+            id="proxy-revalidate",
+        ),
+        pytest.param(b"no-cache, stale-if-error=1", WINDOWS, True, (0, 0), id="no-cache"),
+        pytest.param(b"s-maxage=60", WINDOWS, True, (0, 0), id="s-maxage"),
+        pytest.param(
+            b"s-maxage=60, stale-while-revalidate=1", WINDOWS, False, (1, 0), id="s-maxage-and-swr"
+        ),
+        pytest.param(
+            b"s-maxage=60, stale-if-error=1", WINDOWS, False, (0, 1), id="s-maxage-and-sie"
+        ),
+        pytest.param(
+            b"s-maxage=60, stale-if-error=0", WINDOWS, True, (0, 0), id="s-maxage-and-no-window"
+        ),
+    ],
+)
+def test_stale_windows(directives, rule, forbidden, windows):
+    """How long it may be served stale: the app's word, else the rule's, unless forbidden (4.2.4)."""
+    assert forbids_stale(received(cc(directives), rule=rule)) is forbidden
+    kept = stored(cc(directives), rule=rule)
+    assert kept.must_revalidate is forbidden
+    assert (kept.stale_while_revalidate, kept.stale_if_error) == windows
+
+
+@pytest.mark.parametrize(
+    ("example", "seconds"),
+    [
+        pytest.param(stored(FRESH, ETAG), 60 + VALIDATION_GRACE, id="fresh-then-validated"),
+        pytest.param(stored(FRESH, MODIFIED), 60 + VALIDATION_GRACE, id="last-modified-too"),
+        pytest.param(stored(FRESH), 60 + STALE_GRACE, id="our-own-entity-tag-validates-nothing"),
+        pytest.param(stored(FRESH, status=404), 60 + STALE_GRACE, id="no-validator-at-all"),
+        pytest.param(stored(FRESH, (b"age", b"20")), 40 + STALE_GRACE, id="less-its-age"),
+        pytest.param(stored(FRESH, (b"age", b"99")), STALE_GRACE, id="came-stale"),
+        pytest.param(
+            stored(FRESH, rule=Rule(stale_while_revalidate=500)), 560, id="served-while-refreshed"
+        ),
+        pytest.param(stored(FRESH, rule=Rule(stale_if_error=500)), 560, id="served-for-an-error"),
+    ],
+)
+def test_keep_for(example, seconds):
+    """A record is kept while it can be of use: fresh, stale by leave, or to be validated."""
+    assert keep_for(example) == seconds

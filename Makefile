@@ -51,14 +51,20 @@ clean: ## Remove what the targets made
 	@rm -rf $(VENV) site .coverage .*_cache benchmarks/*/.work
 
 # One environment; a stamp for each set of extras in it, out of date when pyproject.toml changes.
-$(VENV)/.demo: EXTRAS := demo
-$(VENV)/.test: EXTRAS := test
-$(VENV)/.docs: EXTRAS := docs
-$(VENV)/.check: EXTRAS := test,lint,docs
-$(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.check: pyproject.toml
+DEMO := $(VENV)/.demo
+TEST := $(VENV)/.test
+DOCS := $(VENV)/.docs
+CHECK := $(VENV)/.check
+$(DEMO): EXTRAS := demo
+$(TEST): EXTRAS := test
+$(TEST): COVERS := $(DEMO)
+$(DOCS): EXTRAS := docs
+$(CHECK): EXTRAS := test,lint,docs
+$(CHECK): COVERS := $(DEMO) $(TEST) $(DOCS)
+$(DEMO) $(TEST) $(DOCS) $(CHECK): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'asgi_cache needs Python 3.11 or newer: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	@echo 'Installing asgi-cache[$(EXTRAS)] into $(VENV) ...'
 	@$(BIN)/pip install -qq --editable '.[$(EXTRAS)]'
-	@touch $@
+	@touch $@ $(COVERS)

@@ -88,7 +88,8 @@ async def ask(
     except Exception:
         logger.exception("whose request this is could not be told; the app answers it")
         return Unanswerable("bypass", "user-id-error", receive)
-    request = Request(method, fields, directives, bool(credentials), partitioned, target.url)
+    somebody = bool(credentials) or partition != NOBODY
+    request = Request(method, fields, directives, somebody, partitioned, target.url)
     varying = (*sorted(names & FORWARDED), *(name.lower().encode() for name in rule.vary))
     key = digest(
         [

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import IO, cast
 
 import pytest
 from redis import Redis
@@ -34,19 +35,25 @@ class RedisServer:
         """Where it listens, too."""
         return f"{self.directory}/redis.sock"
 
+    @property
+    def output(self) -> IO[str]:
+        """What it says."""
+        return cast("IO[str]", self.process.stdout)
+
     def start(self) -> None:
         """Start it, and return as soon as it accepts connections."""
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", self.directory, "--unixsocket", self.socket_path]
         command += ["--save", "", "--appendonly", "no", *self.arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        said = []
-        for line in self.process.stdout or ():
-            said.append(line)
-            if "Ready to accept connections" in line:
-                return
-        self.stop()
-        pytest.fail(f"redis-server did not start:\n{''.join(said)}", pytrace=False)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        said: list[str] = []
+        while "Ready to accept connections" not in "".join(said[-1:]):
+            said.append(self.output.readline())
+            if not said[-1]:
+                self.stop()
+                pytest.fail(f"redis-server did not start:\n{''.join(said)}", pytrace=False)
 
     def empty(self) -> None:
         """Forget all that was stored in it."""
@@ -66,8 +73,7 @@ class RedisServer:
         """Kill it."""
         self.process.kill()
         self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        self.output.close()
 
 
 def free_port() -> int:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from secrets import token_hex
 from typing import Final
 
@@ -22,19 +23,17 @@ from asgi_cache.stores.urls import open_store, shown
 REACH_LIMIT: Final = 1.0
 """Seconds within which the store has to answer: its first connection may take a while."""
 
-_EXTRA: Final = frozenset({"fastapi", "httpx", "pydantic", "uvicorn"})
+_EXTRA: Final = ("fastapi", "httpx", "uvicorn")
 """What the demo needs beside what the cache needs."""
 
 
 def main() -> int:
     """Run the demo, and return the status to exit with."""
-    try:
-        from asgi_cache.demo.show import demonstrate, leave_running  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
-            raise
-        print(f"The demo needs {error.name}: pip install 'asgi-cache[demo]'")
+    if missing := [name for name in _EXTRA if find_spec(name) is None]:
+        print(f"The demo needs {' and '.join(missing)}: pip install 'asgi-cache[demo]'")
         return 1
+    from asgi_cache.demo.show import demonstrate, leave_running  # noqa: PLC0415
+
     url = os.environ.get("STORE") or "memory://"
     store = None if url == "none" else url
     # What an earlier run has stored is not for this one.

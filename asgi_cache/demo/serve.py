@@ -19,7 +19,6 @@ from starlette.types import ASGIApp
 
 from asgi_cache import CacheMiddleware
 from asgi_cache.demo.database import Database
-from asgi_cache.demo.tasks import create_app
 
 RULES: Final[Mapping[str, Any]] = {
     "/tasks": {"ttl": "2m"},
@@ -52,6 +51,9 @@ class Setup:
 
     def build(self) -> ASGIApp:
         """Make the app, with the cache around it."""
+        # Whoever only asks is spared the import of FastAPI, which takes longest of all.
+        from asgi_cache.demo.tasks import create_app  # noqa: PLC0415
+
         app = create_app(Database(Path(self.database)))
         if self.store is None:
             return app

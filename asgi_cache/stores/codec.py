@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 from struct import Struct
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, NoReturn, TypeGuard
 from zlib import crc32
 
 import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
@@ -99,12 +99,19 @@ def unpack(packed: bytes | memoryview) -> tuple[Any, ...]:
         CorruptRecord: It is anything else, or has maps or extension types in it.
     """
     try:
-        values: object = _msgpack.unpackb(packed, use_list=False, max_map_len=0, max_ext_len=0)
+        values: object = _msgpack.unpackb(
+            packed, use_list=False, max_map_len=0, max_ext_len=0, ext_hook=_refuse_extension
+        )
     except (ValueError, TypeError, _msgpack.UnpackException):
         raise CorruptRecord("it is not valid msgpack") from None
     if not _is_array(values):
         raise CorruptRecord("it is not a msgpack array")
     return values
+
+
+def _refuse_extension(code: int, data: bytes) -> NoReturn:
+    """Refuse even one that is empty, to which the limit does not apply."""
+    raise ValueError(f"extension type {code} with {len(data)} bytes")
 
 
 def _response_head(stored: StoredResponse) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from asgi_cache.errors import ConfigurationError, CorruptRecord, StoreUnavailable
 from asgi_cache.stores.base import LogReader, Record
 from asgi_cache.stores.codec import decode, encode
+from asgi_cache.stores.redis_client import exchange
 from asgi_cache.stores.redis_log import LOG_TTL, RedisLog, pack_tags
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class RedisStore:
         self._client = client
         self._timeout = timeout
         self._prefix = f"{namespace}:r:".encode()
-        self._log = RedisLog(f"{namespace}:log")
+        self._log = RedisLog(f"{namespace}:log".encode())
         self._link: _Link | None = None
         self._inherited: list[_Link] = []
         self._closed = False
@@ -193,10 +194,9 @@ class RedisStore:
             batch.answer(key, self._decoded(key, value))
 
     async def _fetch(self, client: Redis, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        pipeline = client.pipeline(transaction=False)
-        question = self._log.ask(pipeline)
-        pipeline.mget([self._name(key) for key in keys])
-        newer, oldest, found = await pipeline.execute()
+        question, commands = self._log.ask()
+        lookup = (b"MGET", *map(self._name, keys))
+        newer, oldest, found = await exchange(client, [*commands, lookup])
         values: list[bytes | None] = found
         if len(values) != len(keys):
             raise ValueError("the reply is to another question")

@@ -24,6 +24,7 @@ from redis.exceptions import ResponseError
 from asgi_cache.errors import CorruptRecord, StoreUnavailable
 from asgi_cache.stores.base import LogReader, Purge
 from asgi_cache.stores.codec import pack, unpack
+from asgi_cache.stores.redis_client import Command, exchange
 
 LOG_TTL: Final = 7 * 86400.0
 """Seconds that the log outlives its last use; no record may live longer."""
@@ -36,7 +37,8 @@ _IDENTITY_BYTES: Final = 8
 _SEQUENCE_BITS: Final = 24
 _FIRST_ID: Final = "0-1"
 
-_Entries: TypeAlias = "Sequence[tuple[bytes, dict[bytes, bytes]]]"
+_Reply: TypeAlias = Sequence[tuple[bytes, Sequence[bytes]]]
+"""Entries as Redis sends them: the id, then names and values in turn."""
 
 
 def position_of(stream_id: bytes) -> int:
@@ -93,41 +95,39 @@ class RedisLog:
     for nothing: the question is asked again.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: bytes) -> None:
         self.reader: LogReader
         self._key = key
         self._identity = b""
         self._restarts = 0
         self._acknowledged = 0
 
-    def ask(self, pipeline: Pipeline) -> Question:
-        """Add the two commands to *pipeline* whose results `settle` needs.
+    def ask(self) -> tuple[Question, list[Command]]:
+        """Return the two commands whose replies `settle` needs.
 
         The reader's own last entry is read once more: if it is gone, so may be others.
         The oldest entry is read last, so that trimming in between shows as a gap that
         is not there, and never hides one.
         """
         position = self.reader.position
-        pipeline.xrange(self._key, min=stream_id_at(position), count=_PAGE + 1)
-        pipeline.xrange(self._key, count=1)
-        return Question(position, self._acknowledged, self._restarts)
+        newer = (b"XRANGE", self._key, stream_id_at(position), b"+", b"COUNT", b"%d" % (_PAGE + 1))
+        oldest = (b"XRANGE", self._key, b"-", b"+", b"COUNT", b"1")
+        return Question(position, self._acknowledged, self._restarts), [newer, oldest]
 
     async def settle(
-        self, client: Redis, question: Question, newer: _Entries, oldest: _Entries
+        self, client: Redis, question: Question, newer: _Reply, oldest: _Reply
     ) -> None:
         """Tell the reader what the log had when it was asked, and ask on until it is known."""
         while (left := self._learn(question, newer, oldest)) is not _Next.NOTHING:
             if left is not _Next.READ_ON:
                 await self._begin(client, anew=left is _Next.REPLACE)
-            pipeline = client.pipeline(transaction=False)
-            question = self.ask(pipeline)
-            newer, oldest = await pipeline.execute()
+            question, commands = self.ask()
+            newer, oldest = await exchange(client, commands)
 
     async def catch_up(self, client: Redis) -> None:
         """Read the log to its end."""
-        pipeline = client.pipeline(transaction=False)
-        question = self.ask(pipeline)
-        newer, oldest = await pipeline.execute()
+        question, commands = self.ask()
+        newer, oldest = await exchange(client, commands)
         await self.settle(client, question, newer, oldest)
 
     async def append(self, client: Redis, tags: bytes) -> int:
@@ -175,7 +175,7 @@ class RedisLog:
             if not await client.xlen(self._key):
                 await self._begin(client, anew=True)
 
-    def _learn(self, question: Question, newer: _Entries, oldest: _Entries) -> _Next:
+    def _learn(self, question: Question, newer: _Reply, oldest: _Reply) -> _Next:
         if not oldest:
             return _Next.BEGIN
         if question.restarts != self._restarts:
@@ -210,11 +210,12 @@ class RedisLog:
             self.reader.advance(purges)
 
 
-def _parse(entries: _Entries) -> list[_Entry]:
+def _parse(entries: _Reply) -> list[_Entry]:
     return [_entry(stream_id, fields) for stream_id, fields in entries]
 
 
-def _entry(stream_id: bytes, fields: dict[bytes, bytes]) -> _Entry:
+def _entry(stream_id: bytes, parts: Sequence[bytes]) -> _Entry:
+    fields = dict(zip(parts[::2], parts[1::2], strict=True))
     identity, tags = fields[b"identity"], unpack(fields[b"tags"])
     if len(identity) != _IDENTITY_BYTES or not all(isinstance(tag, str) for tag in tags):
         raise ValueError("not an entry of the purge log")

@@ -82,21 +82,6 @@ def identity_layer(app: App) -> App:
     return middleware
 
 
-def visible_layer(app: App) -> App:
-    """A middleware that adds a field: the harness has to find differences with it."""
-
-    async def middleware(scope: Any, receive: Any, send: Any) -> None:
-        async def adding(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                fields = [*message.get("headers", ()), (b"x-visible", b"1")]
-                message = {**message, "headers": fields}
-            await send(message)
-
-        await app(scope, receive, adding)
-
-    return middleware
-
-
 def naive_layer(app: App) -> App:
     """A cache that answers each GET as it first did: the tests have to tell it from the app."""
     stored: dict[str, list[Any]] = {}
@@ -126,7 +111,6 @@ LAYERS: dict[str, Layer] = {
     "none": no_layer,
     "cache": cache_layer,
     "identity": identity_layer,
-    "visible": visible_layer,
     "naive": naive_layer,
 }
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from redis_server import free_port, running_redis
 
 from asgi_cache.demo import table
 from asgi_cache.demo.client import Client
 from asgi_cache.demo.database import Database
 from asgi_cache.demo.serve import RULES, Setup, serving
 from asgi_cache.demo.walk import STEPS, ExpectationFailed, Tour, walk
+from tests.redis_server import free_port, running_redis
 
 ROOT = Path(__file__).parents[2]
 AS_A_MODULE = ("-m", "asgi_cache.demo")
@@ -140,12 +140,12 @@ def test_what_is_missing_is_named_with_the_extra_that_brings_it():
     """The package itself needs neither an HTTP client nor a server."""
     program = """
 import runpy, sys
-sys.modules["uvicorn"] = None  # importing it fails
+sys.modules["fastapi"] = sys.modules["uvicorn"] = None  # as if they were not installed
 runpy.run_module("asgi_cache.demo", run_name="__main__")
 """
     demo = run_demo("-c", program)
     assert (demo.returncode, demo.stderr) == (1, "")
-    assert demo.stdout == "The demo needs uvicorn: pip install 'asgi-cache[demo]'\n"
+    assert demo.stdout == "The demo needs fastapi and uvicorn: pip install 'asgi-cache[demo]'\n"
 
 
 def test_a_server_that_is_left_running_ends_with_ctrl_c():

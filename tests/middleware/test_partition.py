@@ -303,3 +303,28 @@ async def test_a_very_long_target_is_not_looked_up(cached):
     for _ in range(2):
         assert "cache-status" not in await ask(cache, target)
     assert app.runs == 2
+
+
+async def test_private_is_kept_for_a_user_whom_only_the_app_knows(cached):
+    """A verified user has a partition of their own, with or without credentials in fields."""
+
+    async def app(scope, receive, send):
+        runs.append(scope["user"].identity)
+        fields = {"Cache-Control": "private, max-age=60"}
+        await Response(scope["user"].identity.encode(), fields).send_to(scope, send)
+
+    runs = []
+    cache = cached(app, rules={"/": {"store_private": True}})
+    users = [SimpleNamespace(is_authenticated=True, identity=name) for name in ("ann", "eve")]
+    for _ in range(2):
+        for user in users:
+            assert (await ask(cache, user=user)).body == user.identity.encode()
+    assert runs == ["ann", "eve"]
+
+
+async def test_private_is_not_kept_for_nobody(cached):
+    """Those without any credentials are not one user."""
+    app = App(Response(fields={"Cache-Control": "private, max-age=60"}))
+    cache = cached(app, rules={"/": {"store_private": True}})
+    for _ in range(2):
+        assert (await ask(cache)).cache_status == "asgi-cache; fwd=uri-miss; detail=private"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_cache.policy.message import StoredResponse
+from asgi_cache.policy.cache_control import RequestDirectives
+from asgi_cache.policy.message import Request, StoredResponse
 
 STORED = StoredResponse(
     key=b"k" * 16,
@@ -55,3 +56,13 @@ def test_age_is_never_negative_and_never_falls(initial_age, stored_at, earlier, 
 def test_app_fields(added, kept):
     """The fields that the cache added are told from the app's own by their number."""
     assert replace(STORED, added=added).app_fields == STORED.fields[:kept]
+
+
+def test_what_is_not_said_permits_nothing():
+    """A request claims no identity, and a record no window, no sharing and no entity tag."""
+    request = Request("GET", (), RequestDirectives())
+    assert (request.has_credentials, request.partitioned, request.url) == (False, False, "")
+    assert (STORED.added, STORED.stale_while_revalidate, STORED.stale_if_error) == (0, 0, 0)
+    flags = (STORED.must_validate, STORED.must_revalidate, STORED.shareable, STORED.etag_is_ours)
+    assert not any(flags)
+    assert (STORED.etag, STORED.last_modified, STORED.log, STORED.birth) == (None, None, b"", 0)

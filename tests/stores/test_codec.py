@@ -243,3 +243,26 @@ def test_other_schema_is_refused():
 def test_packed_values_come_back(values):
     """A plain array comes back as a tuple."""
     assert unpack(pack(values)) == tuple(values)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(msgpack.packb([{b"a": 1}]), id="map"),
+        pytest.param(msgpack.packb({}), id="empty-map"),
+        pytest.param(msgpack.packb([msgpack.ExtType(5, b"")]), id="empty-extension"),
+        pytest.param(msgpack.packb([msgpack.ExtType(5, b"data")]), id="extension"),
+        pytest.param(msgpack.packb([msgpack.Timestamp(1)]), id="timestamp"),
+        pytest.param(msgpack.packb([1]) + b"\x01", id="more-than-one-value"),
+        pytest.param(b"\xdd\xff\xff\xff\xff", id="array-of-four-thousand-million"),
+        pytest.param(b"\xc6\xff\xff\xff\xff", id="four-gigabytes"),
+        pytest.param(b"\x91" * 100_000, id="deep"),
+        pytest.param(b"\x91\xa1\xff", id="text-that-is-not-utf-8"),
+        pytest.param(b"\x91\xc1", id="byte-that-is-never-used"),
+        pytest.param(b"", id="empty"),
+    ],
+)
+def test_other_packed_values_are_refused(packed):
+    """Only an array of plain values is unpacked, at no more cost than its own length."""
+    with pytest.raises(CorruptRecord):
+        unpack(packed)

@@ -145,8 +145,8 @@ async def test_replaced_record_keeps_its_standing(clock):
     store = store_with_room_for(3, clock)
     await put(store, *"abc")
     store.peek(record("a").key)
-    await put(store, "a", "d")
-    assert held(store, "abcd") == "acd"
+    await put(store, "a", "d", "e", "f")
+    assert held(store, "abcdef") == "aef"
 
 
 @pytest.mark.anyio

@@ -319,7 +319,7 @@ async def test_cancelled_operation_leaves_a_clean_connection(server, operation):
 @pytest.mark.parametrize("after", [0, 10], ids=["before-it-began", "on-its-way"])
 async def test_cancelled_batch_leaves_nobody_waiting(server, after):
     """Somebody who cancels every task there is does not make look-ups hang."""
-    async with opened(server.url + "?timeout=5s") as store:
+    async with opened(server.url + "?timeout=5s&max_connections=1") as store:
         with server.hung():
             others = asyncio.all_tasks()
             waiter = asyncio.create_task(store.get(KEY))

@@ -18,13 +18,14 @@ from asgi_cache.errors import StoreUnavailable
 from asgi_cache.fetch import Fetch
 from asgi_cache.outcome import Outcome
 from asgi_cache.policy.cache_control import RequestDirectives
+from asgi_cache.policy.fields import combined
 from asgi_cache.policy.invalidation import (
     SAFE_METHODS,
 )
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.reuse import Forward, Reuse, Validate, assess, effective_directives
 from asgi_cache.policy.rule import Rule
-from asgi_cache.policy.serving import Reply, reply
+from asgi_cache.policy.serving import Reply, reply, reply_from_part
 from asgi_cache.policy.validation import (
     CONDITIONALS,
     has_validator,
@@ -87,6 +88,8 @@ class Exchange:
             return
         try:
             found = await services.holdings.find(asked.key, asked.request.fields, target.tags)
+            if found.stored is None and await self._serve_part(asked):
+                return
         except StoreUnavailable:
             await self._bypass(Unanswerable("bypass", "store-unavailable", asked.receive))
             return
@@ -108,6 +111,21 @@ class Exchange:
             self._services.refresher.start(stored.key, partial(self._refresh, asked, stored))
         self._outcome.hit, self._outcome.ttl = True, reuse.ttl
         await self._responder.reply(reply(asked.request, stored, self._services.clock()), reuse.age)
+
+    async def _serve_part(self, asked: Asked) -> bool:
+        """Answer a range request from a fresh part, where the whole is not stored."""
+        if combined(asked.request.fields, b"range") is None:
+            return False
+        stored = await self._services.holdings.find_part(asked.key, asked.target.tags)
+        now = self._services.clock()
+        if stored is None or (part := reply_from_part(asked.request, stored, now)) is None:
+            return False
+        reuse = assess(stored, asked.request, asked.rule, now)
+        if not isinstance(reuse, Reuse) or reuse.refresh:
+            return False
+        self._outcome.hit, self._outcome.ttl = True, reuse.ttl
+        await self._responder.reply(part, reuse.age)
+        return True
 
     async def _fetch(self, reason: str, asked: Asked, stored: StoredResponse | None) -> None:
         """Run the app for this request; the stored response, if any, may be found still good."""

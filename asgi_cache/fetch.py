@@ -15,7 +15,7 @@ from asgi_cache.policy.fields import combined
 from asgi_cache.policy.message import Response, StoredResponse
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
 from asgi_cache.policy.serving import Reply, reply
-from asgi_cache.policy.storing import Received, client_fields, forbidding_clause
+from asgi_cache.policy.storing import Received, client_fields, forbidding_clause, is_whole
 from asgi_cache.policy.validation import (
     head_agrees,
     is_not_modified,
@@ -135,7 +135,7 @@ class Fetch:
 
     async def _keep(self, body: bytes | None) -> StoredResponse | None:
         """Store the complete response, before the client can know that it is complete."""
-        if body is None or self._received is None:
+        if body is None or self._received is None or not is_whole(self._received, body):
             self._outcome.stored = False
             return None
         try:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import NamedTuple
 
-from asgi_cache.policy.key import select, variant_of, with_variant
+from asgi_cache.policy.key import part_key, select, variant_of, with_variant
 from asgi_cache.policy.message import Fields, StoredResponse, VariantIndex
 from asgi_cache.policy.storing import Received, keep_for, stored_response
 from asgi_cache.purging import PurgeLog
 from asgi_cache.stores.base import Store
+
+INDEX_TTL = 86400.0
+"""Seconds that a variant index is kept at least, as its variants end at different times."""
 
 
 class Birth(NamedTuple):
@@ -57,10 +61,19 @@ class Holdings:
             return URI_MISS
         return Found(record)
 
+    async def find_part(self, primary: bytes, tags: Sequence[str]) -> StoredResponse | None:
+        """Return the stored part of a response that is not stored as a whole."""
+        record = await self._store.get(part_key(primary))
+        if not isinstance(record, StoredResponse) or not self._log.is_good(record, tags):
+            return None
+        return record
+
     async def keep(
         self, received: Received, primary: bytes, body: bytes, birth: Birth
     ) -> StoredResponse:
         """Store a complete response, beside the other variants of its URL if it varies."""
+        if received.response.status == HTTPStatus.PARTIAL_CONTENT:
+            primary = part_key(primary)
         variant = variant_of(primary, received.request.fields, received.response.fields)
         key = primary if variant is None else variant.selector
         stored = stored_response(received, key, body, *birth)
@@ -68,7 +81,8 @@ class Holdings:
         if variant is not None:
             record = await self._store.get(primary)
             index = record if isinstance(record, VariantIndex) else None
-            await self._store.put(primary, with_variant(index, primary, variant), keep_for(stored))
+            kept = max(keep_for(stored), INDEX_TTL)
+            await self._store.put(primary, with_variant(index, primary, variant), kept)
         return stored
 
     def renewed(self, stored: StoredResponse, received: Received, birth: Birth) -> StoredResponse:

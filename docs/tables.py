@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,8 +20,12 @@ from asgi_cache import config
 from asgi_cache.policy import rule, storing
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/reference/rules.md", "docs/reference/settings.md",
-         "docs/reference/cache-status.md")
+PAGES = (
+    "README.md",
+    "docs/reference/rules.md",
+    "docs/reference/settings.md",
+    "docs/reference/cache-status.md",
+)
 
 
 def documented(module: ModuleType, name: str) -> dict[str, str]:
@@ -28,7 +33,7 @@ def documented(module: ModuleType, name: str) -> dict[str, str]:
     tree = ast.parse(inspect.getsource(module))
     (body,) = [n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name]
     said: dict[str, str] = {}
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in pairwise(body):
         match statement, following:
             case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(ast.Constant(str(text))):
                 said[field] = " ".join(text.split()).replace("``", "`")
@@ -79,8 +84,9 @@ def tables() -> dict[str, str]:
     return {
         "rules": table(("field", "meaning", "default"), field_rows(rule, rule.Rule)),
         "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
-        "not-stored": table(("`detail`", "the response is not stored because", "source"),
-                            detail_rows()),
+        "not-stored": table(
+            ("`detail`", "the response is not stored because", "source"), detail_rows()
+        ),
     }
 
 

@@ -115,6 +115,11 @@ def _weight(parameters: bytes) -> float:
     return min(1.0, float(digits))
 
 
+def part_key(primary: bytes) -> bytes:
+    """Return the key of a part of a response, kept beside the place of the whole."""
+    return digest([primary, b"part"])
+
+
 def select(index: VariantIndex, fields: Fields) -> Variant | None:
     """Return the newest variant that a request with *fields* selects (section 4.1)."""
     language = preferred_language(fields)

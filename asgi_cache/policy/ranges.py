@@ -23,6 +23,7 @@ _MOST_RANGES = 16
 # Room for that many; Python reads a number this long in any configuration.
 _LONGEST_FIELD = 640
 _SPEC = re.compile(rb"([0-9]*)-([0-9]*)")
+_CONTENT_RANGE = re.compile(rb"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.IGNORECASE)
 _STRONG_ENTITY_TAG = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
 
 # What describes the content as it was sent, which a part of it is not. Content-Digest
@@ -87,6 +88,31 @@ def _bounds(first: bytes, last: bytes, length: int) -> tuple[int, int] | None:
     if not last or (int(last) and not length):
         return None  # A suffix fits an empty body, but no Content-Range can say so.
     return max(length - int(last), 0), length
+
+
+def parse_content_range(value: bytes | None) -> tuple[int, int, int] | None:
+    """Read the ``Content-Range`` of a part: its start and stop, and the length of the whole.
+
+    Nothing where it is malformed or the length of the whole is not known (section 14.4).
+    """
+    match = _CONTENT_RANGE.fullmatch(value or b"")
+    if match is None:
+        return None
+    first, last, length = map(int, match.groups())
+    return (first, last + 1, length) if first <= last < length else None
+
+
+def subpart(
+    fields: _Fields, body: bytes, part: tuple[int, int, int], wanted: Ranges
+) -> PartialContent | None:
+    """Send one wanted range out of a stored *part*; nothing if that does not hold all of it."""
+    start, stop, length = part
+    if len(wanted) != 1 or not start <= wanted[0][0] < wanted[0][1] <= stop:
+        return None
+    first, last = wanted[0]
+    content_range = (b"content-range", _content_range(first, last, length))
+    kept = [*_without(fields, _OF_THE_CONTENT), content_range]
+    return _with_length(206, kept, body[first - start : last - start])
 
 
 def _overlap(ranges: Ranges) -> bool:

@@ -8,7 +8,14 @@ from http import HTTPStatus
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.freshness import date_of
 from asgi_cache.policy.message import Request, StoredResponse
-from asgi_cache.policy.ranges import boundary_for, if_range_permits, parse_ranges, partial_response
+from asgi_cache.policy.ranges import (
+    boundary_for,
+    if_range_permits,
+    parse_content_range,
+    parse_ranges,
+    partial_response,
+    subpart,
+)
 from asgi_cache.policy.validation import is_not_modified, modified_at, not_modified_fields
 
 
@@ -41,8 +48,28 @@ def _full(request: Request, stored: StoredResponse) -> Reply:
     return Reply(stored.status, stored.fields, body)
 
 
+def reply_from_part(request: Request, stored: StoredResponse, now: float) -> Reply | None:
+    """Answer a range request from a stored part; nothing if it does not hold what is wanted."""
+    held = parse_content_range(combined(stored.fields, b"content-range"))
+    ranges = held and _ranges(request, stored, held[2], now)
+    part = held and ranges and subpart(stored.fields, stored.body, held, ranges)
+    return Reply(part.status, part.fields, part.body) if part else None
+
+
 def _partial(request: Request, stored: StoredResponse, now: float) -> Reply | None:
     """Answer a range request; nothing where the whole response is the right answer."""
+    ranges = _ranges(request, stored, len(stored.body), now)
+    if ranges is None:
+        return None
+    boundary = boundary_for(stored.body) if len(ranges) > 1 else b""
+    part = partial_response(stored.fields, stored.body, ranges, boundary)
+    return Reply(part.status, part.fields, part.body)
+
+
+def _ranges(
+    request: Request, stored: StoredResponse, length: int, now: float
+) -> list[tuple[int, int]] | None:
+    """Return the ranges that are wanted of a body of *length* bytes; nothing if it is all."""
     asked = combined(request.fields, b"range")
     if asked is None or request.method != "GET":
         return None
@@ -50,9 +77,4 @@ def _partial(request: Request, stored: StoredResponse, now: float) -> Reply | No
     date = date_of(stored.fields, stored.stored_at)
     if not if_range_permits(condition, stored.etag, stored.last_modified, date, now):
         return None
-    ranges = parse_ranges(asked, len(stored.body))
-    if ranges is None:
-        return None
-    boundary = boundary_for(stored.body) if len(ranges) > 1 else b""
-    part = partial_response(stored.fields, stored.body, ranges, boundary)
-    return Reply(part.status, part.fields, part.body)
+    return parse_ranges(asked, length)

@@ -21,6 +21,7 @@ from asgi_cache.policy.freshness import (
 )
 from asgi_cache.policy.invalidation import same_origin
 from asgi_cache.policy.message import Fields, Request, Response, StoredResponse
+from asgi_cache.policy.ranges import parse_content_range
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.validation import has_validator
 
@@ -114,7 +115,12 @@ def _is_not_final(received: Received) -> bool:
 
 
 def _is_part_of_a_response(received: Received) -> bool:
-    return received.response.status in {HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED}
+    """A 304; a 206, unless it says which part it is and does not vary."""
+    response = received.response
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
+        part = parse_content_range(combined(response.fields, b"content-range"))
+        return part is None or bool(vary_names(response.fields))
+    return response.status == HTTPStatus.NOT_MODIFIED
 
 
 def _is_of_another_method(received: Received) -> bool:
@@ -376,6 +382,14 @@ def stale_window(received: Received, stated: int | None, supplied: float) -> flo
     if stated is not None:
         return stated
     return supplied if received.response.directives.s_maxage is None else 0.0
+
+
+def is_whole(received: Received, body: bytes) -> bool:
+    """Whether *body* is all that the response's head says it is (section 3.3)."""
+    if received.response.status != HTTPStatus.PARTIAL_CONTENT:
+        return True
+    part = parse_content_range(combined(received.response.fields, b"content-range"))
+    return part is not None and part[1] - part[0] == len(body)
 
 
 def keep_for(stored: StoredResponse) -> float:

@@ -31,7 +31,7 @@ class Candidate:
 
 CANDIDATES = (
     Candidate("asgi-cache"),
-    Candidate("fastapi-cache2", "0.2.2"),
+    Candidate("fastapi-cache2", "0.2.2", needs=(BESIDE, "jinja2")),
     Candidate("fastapi-cachex", "0.5.1"),
     Candidate("fastapi-redis-sdk", "0.9.1", needs_redis=True),
     Candidate("cashews", "7.6.0", needs=(BESIDE, "fastapi")),

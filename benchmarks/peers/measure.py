@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.handlers import Handler
-from benchmarks.peers.probes import PROBES, Ask, Behind, Probe
+from benchmarks.peers.probes import PROBES, Ask, Behind, Inconclusive, Probe
 from tests.bare import ASGIApp, Message, ask
 
 TTL = 60
@@ -32,7 +32,13 @@ def main() -> None:
 async def _ask_all(adapter: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"settings": adapter.__doc__, "probes": {}}
     for probe in PROBES:
-        found["probes"][probe.name] = row = {"parts": await _ask(probe, adapter, None)}
+        found["probes"][probe.name] = row = {"title": probe.title}
+        if why := getattr(adapter, "NOT_APPLICABLE", {}).get(probe.name):
+            row["not_applicable"] = why
+            continue
+        row["parts"] = parts = await _ask(probe, adapter, None)
+        if probe.name == "hit" and not all(parts.values()):
+            raise Inconclusive("nothing is cached at all")
         if option := adapter.OPTIONS.get(probe.name):
             row["option"] = option
             row["parts_with_option"] = await _ask(probe, adapter, option)
@@ -45,10 +51,12 @@ async def _ask(probe: Probe, adapter: Any, option: str | None) -> dict[str, Any]
 
 
 async def _part(part: Callable[[Behind], Awaitable[bool | int]], behind: Behind) -> bool | int:
-    """Ask one thing; an exception that the client sees is a no."""
+    """Ask one thing; an exception that a client sees is a no."""
     try:
         async with asyncio.timeout(PROBE_LIMIT):
             return await part(behind)
+    except Inconclusive:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a peer raises
         print(f"{part}: {error!r}", file=sys.stderr)
         return False
@@ -61,7 +69,10 @@ async def _behind(
     handler: Handler,
     ttl: int = TTL,
 ) -> AsyncIterator[Ask]:
-    app = build(handler, ttl, option)
+    try:
+        app = build(handler, ttl, option)
+    except Exception as error:
+        raise Inconclusive("the adapter is wrong") from error
     async with _running(app):
         yield partial(ask, _served(app), handler.path)
 
@@ -96,7 +107,7 @@ async def _running(app: ASGIApp) -> AsyncIterator[None]:
         await inbox.put({"type": f"lifespan.{word}"})
         said = await outbox.get()
         if said["type"] != f"lifespan.{word}.complete":
-            raise RuntimeError(f"the app says {said}")
+            raise Inconclusive(f"the app says {said}")
 
     scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
     task = asyncio.ensure_future(app(scope, inbox.get, outbox.put))

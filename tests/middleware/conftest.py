@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.bare import App, Clock
 
 from asgi_cache import CacheMiddleware
 from asgi_cache.stores.memory import MemoryStore
+from tests.bare import App, Clock
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
@@ -173,14 +174,81 @@ async def test_ranges_are_answered_from_the_whole(cached, asked, status, body, c
     assert app.runs == 1
 
 
+PART = Response(b"2345", {"Content-Range": "bytes 2-5/9", "Cache-Control": "max-age=60"}, 206)
+
+
 async def test_a_partial_response_is_never_served_as_the_whole(cached):
-    """A 206 from the app is passed on and not stored."""
-    partial = Response(b"he", {"Content-Range": "bytes 0-1/5", "Cache-Control": "max-age=60"}, 206)
-    app = App(partial, Response())
+    """A part is kept apart from the place of the whole, which it does not displace."""
+    app = App(PART, Response())
     cache = cached(app, rules={"/": 60})
-    first = await ask(cache, fields={"Range": "bytes=0-1"})
-    assert (first.status, first.body) == (206, b"he")
-    assert (await ask(cache)).body == b"hello"
+    first = await ask(cache, fields={"Range": "bytes=2-5"})
+    assert (first.status, first.body) == (206, b"2345")
+    for method in ("GET", "HEAD"):
+        assert (await ask(cache, method=method)).status == 200
+    assert (await ask(cache, fields={"Range": "bytes=2-5"})).body == b"llo"
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "content_range"),
+    [
+        pytest.param("bytes=2-5", b"2345", "bytes 2-5/9", id="the-same"),
+        pytest.param("bytes=3-4", b"34", "bytes 3-4/9", id="less"),
+        pytest.param("bytes=-5", None, None, id="beyond-its-end"),
+        pytest.param("bytes=0-3", None, None, id="before-its-start"),
+        pytest.param("bytes=2-2,4-4", None, None, id="several"),
+    ],
+)
+async def test_a_stored_part_answers_ranges_within_it(cached, asked, body, content_range):
+    """What it does not hold altogether is for the app."""
+    app = App(PART, Response(b"app", status=206))
+    cache = cached(app)
+    await ask(cache, fields={"Range": "bytes=2-5"})
+    answer = await ask(cache, fields={"Range": asked})
+    if body is None:
+        assert (answer.body, app.runs) == (b"app", 2)
+    else:
+        assert (answer.status, answer.body, answer["content-range"]) == (206, body, content_range)
+        assert (answer.cache_status, answer["content-length"]) == (
+            "asgi-cache; hit",
+            str(len(body)),
+        )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"Content-Range": "bytes 2-6/9"}, id="longer-than-it-is"),
+        pytest.param({"Content-Range": "bytes 2-5/*"}, id="of-unknown-length"),
+        pytest.param({"Content-Range": "bytes 2-5/9", "Vary": "Accept"}, id="one-that-varies"),
+        pytest.param({}, id="one-that-does-not-say-which"),
+    ],
+)
+async def test_parts_that_cannot_be_placed_are_not_stored(cached, fields):
+    """They are passed on as they are."""
+    app = App(Response(b"2345", {"Cache-Control": "max-age=60", **fields}, 206))
+    cache = cached(app)
+    for _ in range(2):
+        assert (await ask(cache, fields={"Range": "bytes=2-5"})).body == b"2345"
+    assert app.runs == 2
+
+
+async def test_a_stale_part_is_not_served(cached, clock):
+    """Parts are neither validated nor refreshed: the app answers."""
+    app = App(PART)
+    cache = cached(app, rules={"/": {"stale_while_revalidate": 60}})
+    await ask(cache, fields={"Range": "bytes=2-5"})
+    clock.advance(60)
+    await ask(cache, fields={"Range": "bytes=2-5"})
+    assert app.runs == 2
+
+
+async def test_a_part_of_another_version_is_not_served(cached):
+    """``If-Range`` must name the entity tag of the stored part."""
+    app = App(Response(PART.body, {**PART.fields, "ETag": '"v1"'}, 206))
+    cache = cached(app)
+    for tag in ('"v1"', '"v1"', '"v2"'):
+        await ask(cache, fields={"Range": "bytes=2-5", "If-Range": tag})
+    assert app.runs == 2
 
 
 async def test_variants_are_kept_side_by_side(cached):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio

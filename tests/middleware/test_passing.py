@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.bare import App, Response, ask
 from fastapi import FastAPI
 
 from asgi_cache import Cache, CacheMiddleware, ConfigurationError
+from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
 

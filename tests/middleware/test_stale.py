@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio

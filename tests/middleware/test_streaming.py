@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.bare import Answer, App, Response, ask, encoded, scope_of
 
 pytestmark = pytest.mark.anyio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio

@@ -9,9 +9,6 @@ from hypothesis import strategies as st
 from asgi_cache.policy.cache_control import parse_response
 from asgi_cache.policy.fields import LONGEST_DELTA, format_date
 from asgi_cache.policy.freshness import (
-    HEURISTIC_LIMIT,
-    HEURISTICALLY_CACHEABLE,
-    RULE_STATUSES,
     Freshness,
     date_of,
     freshness,
@@ -134,7 +131,7 @@ def test_a_rule_supplies_what_the_app_left_unsaid(fields):
             200, [(b"last-modified", ago(1000)), (b"date", ago(500))], 50, id="until-its-date"
         ),
         pytest.param(200, [(b"last-modified", ago(-5))], 0, id="modified-in-the-future"),
-        pytest.param(200, [(b"last-modified", ago(99 * DAY))], HEURISTIC_LIMIT, id="a-day-at-most"),
+        pytest.param(200, [(b"last-modified", ago(99 * DAY))], DAY, id="a-day-at-most"),
         pytest.param(200, [(b"last-modified", b"yesterday")], None, id="no-valid-date"),
         pytest.param(200, [(b"etag", b'"a"')], None, id="no-last-modified"),
         pytest.param(201, [(b"last-modified", ago(1000))], None, id="not-cacheable-by-itself"),
@@ -155,10 +152,17 @@ def test_heuristic(status, fields, expected):
     assert freshness(received, Rule(), NOW) == Freshness(0, "nobody")
 
 
-def test_no_rule_speaks_of_an_error_unasked():
-    """What a rule's ttl is for is cacheable anyway, and no error is among it."""
-    assert RULE_STATUSES < HEURISTICALLY_CACHEABLE
-    assert max(RULE_STATUSES) < 400
+WITHOUT_A_WORD = {200, 203, 204, 300, 301, 308}
+
+
+@pytest.mark.parametrize("status", range(200, 600))
+def test_statuses(status):
+    """A rule's ttl is for what is cacheable by itself and no error (RFC 9110, section 15.1)."""
+    by_itself = WITHOUT_A_WORD | {206, 404, 405, 410, 414, 501}
+    received = response((b"last-modified", ago(1000)), status=status)
+    assert freshness(received, Rule(ttl=40), NOW).explicit is (status in WITHOUT_A_WORD)
+    guess = freshness(received, Rule(heuristic=0.1), NOW)
+    assert (guess.source == "guess") is (status in by_itself)
 
 
 STATED = {

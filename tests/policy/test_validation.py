@@ -136,13 +136,19 @@ def test_modified_at(fields, expected):
     assert modified_at(fields, NOW) == expected
 
 
+ABOUT_THE_CONTENT = (
+    *(b"content-digest", b"content-encoding", b"content-language", b"content-length"),
+    *(b"content-md5", b"content-range", b"content-type"),
+)
+
+
 def test_not_modified_fields():
     """A 304 keeps what caches update by and leaves out what is about the body (15.4.5)."""
     kept = tuple(
         (name, b"x")
         for name in (b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary")
     )
-    assert not_modified_fields([*kept, *((name, b"x") for name in NOT_IN_304)]) == kept
+    assert not_modified_fields([*kept, *((name, b"x") for name in ABOUT_THE_CONTENT)]) == kept
 
 
 NAMES = st.sampled_from(
@@ -162,9 +168,14 @@ def test_a_304_never_describes_a_body(fields):
 @given(FIELDS)
 def test_unconditional_fields(fields):
     """The app is not asked about a client's copy; what only it can judge stays (13.2.1)."""
-    kept = unconditional_fields(fields)
-    assert kept == [pair for pair in fields if pair[0] not in CONDITIONALS]
-    assert PRECONDITIONS.isdisjoint(CONDITIONALS)
+    assert unconditional_fields(fields) == [pair for pair in fields if pair[0] not in CONDITIONALS]
+
+
+def test_what_only_the_app_can_judge():
+    """A condition for a change is not about a client's copy, and goes to the app as it is."""
+    fields = [(b"if-match", b"x"), (b"if-unmodified-since", b"x"), (b"if-range", b"x")]
+    assert unconditional_fields(fields) == fields
+    assert frozenset(name for name, _ in fields[:2]) == PRECONDITIONS
 
 
 @pytest.mark.parametrize(
@@ -205,6 +216,7 @@ def test_validating_fields(stored, conditions):
         pytest.param(TAGGED_BY_US, [(b"etag", b'"ours"')], False, id="ours-is-not-the-app's"),
         pytest.param(TAGGED_BY_US, [], True, id="nothing-for-ours"),
         pytest.param(TAGGED, [], True, id="nothing-for-a-tag"),
+        pytest.param(DATED, [], True, id="nothing-for-a-date"),
         pytest.param(DATED, [(b"last-modified", DATE)], True, id="same-date"),
         pytest.param(DATED, [(b"last-modified", format_date(NOW))], False, id="another-date"),
         pytest.param(STORED, [(b"last-modified", DATE)], False, id="a-date-for-none"),
@@ -262,6 +274,15 @@ def test_head_agrees(status, fields, expected):
         ),
         pytest.param(
             [(b"etag", b'"a"')], [(b"etag", b'W/"a"')], [(b"etag", b'"a"')], id="tag-stays-strong"
+        ),
+        *(
+            pytest.param(
+                [(name, b"1")], [(name, b"2")], [(name, b"1")], id=f"{name.decode()}-stays"
+            )
+            for name in (
+                *(b"content-digest", b"content-encoding", b"content-length", b"content-md5"),
+                b"content-range",
+            )
         ),
     ],
 )

@@ -1,8 +1,9 @@
 """`@cache(expire=60)` on the handler, with `InMemoryBackend` and its default `JsonCoder`.
 
-Handlers return what JSON can express, and set fields and status on FastAPI's `Response`. The
-option `key_builder` makes a key as its documentation does, of the request's method and path and
+Handlers return what JSON can express, and set fields and status on FastAPI's `Response`; with the
+option `PickleCoder` they return whole responses. The option `key_builder` makes a key as its documentation does, of the request's method and path and
 of the field that the handler reads; `FastAPICache.clear()` is called by the handler of PUT.
+Jinja2 has to be installed: with a current Starlette it is not imported without.
 """
 
 from typing import Annotated, Any
@@ -12,12 +13,15 @@ from benchmarks.peers.on_starlette import native
 from fastapi import FastAPI, Header, Request, Response
 from fastapi_cache import FastAPICache
 from fastapi_cache.backends.inmemory import InMemoryBackend
+from fastapi_cache.coder import PickleCoder
 from fastapi_cache.decorator import cache
 from tests.bare import ASGIApp
 
 OPTIONS = dict.fromkeys(("authorization", "cookie", "own", "vary", "part"), "key_builder") | {
-    "put": "FastAPICache.clear()"
+    "put": "FastAPICache.clear()",
+    "lines": "PickleCoder",
 }
+NOT_APPLICABLE = {"stream": "it stores values, and does not claim to store streams"}
 
 
 def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
@@ -29,7 +33,8 @@ def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
         return f"{request.method}:{request.url.path}:{request.headers.get(handler.reads)}"
 
     async def from_request(request: Request, response: Response) -> Any:
-        return _native(await handler(request.method, request.headers), response)
+        reply = await handler(request.method, request.headers)
+        return native(reply) if option == "PickleCoder" else _native(reply, response)
 
     async def from_argument(
         response: Response, value: Annotated[str | None, Header(alias=handler.reads)] = None
@@ -43,7 +48,10 @@ def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
 
     on_get = from_argument if handler.declared else from_request
     on_get.__name__ = handler.name
-    settings = {"key_builder": key_builder} if option == "key_builder" else {}
+    settings: dict[str, Any] = {
+        "key_builder": {"key_builder": key_builder},
+        "PickleCoder": {"coder": PickleCoder},
+    }.get(option or "", {})
     cached = cache(expire=ttl, namespace=handler.name, **settings)
     app.api_route(handler.path, methods=["GET", "HEAD"])(cached(on_get))
     app.put(handler.path)(on_put)
@@ -51,8 +59,6 @@ def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
 
 
 def _native(reply: Reply, response: Response) -> Any:
-    if reply.chunks is not None:
-        return native(reply)
     response.status_code = reply.status
     for name, value in reply.fields:
         response.headers.append(name, value)

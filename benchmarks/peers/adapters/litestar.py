@@ -33,12 +33,12 @@ def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
         cached = {"cache": ttl, "cache_key_builder": key_builder}
 
     @get(handler.path, **cached)
-    async def on_get(request: Request[Any, Any, Any]) -> LitestarApp | Stream:
+    async def on_get(request: Request[Any, Any, Any]) -> LitestarApp:
         return _native(await handler("GET", request.headers))
 
     @head(handler.path, **cached)
-    async def on_head(request: Request[Any, Any, Any]) -> LitestarApp:
-        return _native(await handler("HEAD", request.headers))
+    async def on_head(request: Request[Any, Any, Any]) -> None:
+        await handler("HEAD", request.headers)
 
     @put(handler.path)
     async def on_put(request: Request[Any, Any, Any]) -> LitestarApp:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from itertools import pairwise
@@ -18,6 +20,7 @@ from typing import Any
 
 from asgi_cache import config
 from asgi_cache.policy import rule, storing
+from benchmarks.conformance.explained import EXPLAINED
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -25,6 +28,7 @@ PAGES = (
     "docs/reference/rules.md",
     "docs/reference/settings.md",
     "docs/reference/cache-status.md",
+    "docs/reference/rfc9111.md",
 )
 
 
@@ -83,11 +87,33 @@ def tables() -> dict[str, str]:
     """Return every table by its name."""
     return {
         "rules": table(("field", "meaning", "default"), field_rows(rule, rule.Rule)),
+        "conformance": conformance(),
         "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
         "not-stored": table(
             ("`detail`", "the response is not stored because", "source"), detail_rows()
         ),
     }
+
+
+def conformance() -> str:
+    """Lay out what the HTTP cache tests said in the run that is on record."""
+    results = json.loads((ROOT / "benchmarks/results/conformance.json").read_text())["tests"]
+    bad = [r for r in results if r["verdict"] == "fail" and r["kind"] != "check"]
+    rows = []
+    for kind in ("required", "optimal"):
+        verdicts = Counter(r["verdict"] for r in results if r["kind"] == kind)
+        moot = verdicts.total() - verdicts["pass"] - verdicts["fail"]
+        rows.append((kind, str(verdicts["pass"]), str(verdicts["fail"]), str(moot)))
+    reasons: dict[str, list[str]] = {}
+    for result in bad:
+        reasons.setdefault(EXPLAINED[result["id"]], []).append(f"`{result['id']}`")
+    summary = table(
+        ("tests", "passed", "failed", "not tested, as what they need is not done"), rows
+    )
+    explained = table(
+        ("failed", "why"), [(", ".join(tests), why) for why, tests in reasons.items()]
+    )
+    return f"{summary}\n\n{explained}"
 
 
 def filled(text: str) -> str:

@@ -26,6 +26,7 @@ demo: $(VENV)/.demo ## Show the cache in front of an example app (SERVE=1: leave
 
 test: $(VENV)/.test ## Run the tests with coverage (ARGS="tests/policy -x": only some, without)
 	@sh tests/ensure-redis.sh
+	@$(if $(ARGS),,sh tests/policy/each-alone.sh $(BIN)/python)
 	@$(BIN)/python -m pytest -q $(or $(ARGS),--cov)
 
 check: $(VENV)/.check docs ## Check format, lint, types, the direction of imports, and the docs

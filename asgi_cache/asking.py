@@ -17,7 +17,7 @@ from asgi_cache.policy.validation import PRECONDITIONS
 from asgi_cache.request_body import BufferedReceive
 from asgi_cache.targets import Target
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 OVERRIDES = frozenset(
     {

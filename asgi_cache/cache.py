@@ -56,8 +56,8 @@ class Cache:
     ) -> None:
         if isinstance(store, str):
             options["store"], store = store, None
-        self.settings = settings_from_mapping(options, source="Cache", base=settings or Settings())
-        settings = self.settings
+        settings = settings_from_mapping(options, source="Cache", base=settings or Settings())
+        self.settings: Settings = settings
         self.store: Store = open_store(store or settings.store, settings.namespace)
         salt = (settings.namespace, settings.version)
         secret = (settings.secret or settings.namespace).encode()

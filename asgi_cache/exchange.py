@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -37,8 +36,6 @@ from asgi_cache.responder import Responder
 from asgi_cache.services import Services
 from asgi_cache.targets import LENGTH_LIMIT, Target
 from asgi_cache.unsafe import Unsafe
-
-logger = logging.getLogger(__name__)
 
 UNSEEN_EXTENSIONS = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
 """Ways to send a body that the cache does not see; apps under a rule are not offered them."""

@@ -27,7 +27,7 @@ from asgi_cache.recorder import Recorder
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Fetch:

@@ -24,7 +24,7 @@ class CacheMiddleware:
                 "a Cache has its own settings"
             )
         self.app = app
-        self.cache = cache or Cache(**options)
+        self.cache: Cache = cache or Cache(**options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; pass everything else on."""

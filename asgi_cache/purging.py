@@ -22,8 +22,8 @@ class PurgeLog:
     """Remembers, for every tag, where in the log it was purged last."""
 
     def __init__(self, limit: int = TAGS_REMEMBERED) -> None:
-        self.identity = b""
-        self.position = 0
+        self.identity: bytes = b""
+        self.position: int = 0
         self._limit = limit
         self._floor = 0
         self._purged: dict[str, int] = {}

@@ -17,7 +17,7 @@ from asgi_cache.responder import Responder
 from asgi_cache.services import Services
 from asgi_cache.targets import Target
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 ABOUT_CONTENT = frozenset({b"content-length", b"transfer-encoding"})
 

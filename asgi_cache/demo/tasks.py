@@ -55,7 +55,7 @@ def authenticate(tasks: Tasks, authorization: Annotated[str, Header()] = "") -> 
 
 Owner: TypeAlias = Annotated[User, Depends(authenticate)]
 
-router = APIRouter(dependencies=[Depends(count_run)])
+router: APIRouter = APIRouter(dependencies=[Depends(count_run)])
 
 
 @router.get("/tasks")

@@ -36,11 +36,11 @@ def reply(request: Request, stored: StoredResponse, now: float) -> Reply:
     """
     if stored.status != HTTPStatus.OK or request.method == "POST":
         return _full(request, stored)
-    if is_not_modified(
-        request.fields, stored.etag, modified_at(stored.fields, stored.stored_at), now
-    ):
-        return Reply(HTTPStatus.NOT_MODIFIED, not_modified_fields(stored.fields), b"")
-    return _partial(request, stored, now) or _full(request, stored)
+    return (
+        _not_modified(request, stored, now)
+        or _partial(request, stored, now)
+        or _full(request, stored)
+    )
 
 
 def _full(request: Request, stored: StoredResponse) -> Reply:
@@ -53,7 +53,17 @@ def reply_from_part(request: Request, stored: StoredResponse, now: float) -> Rep
     held = parse_content_range(combined(stored.fields, b"content-range"))
     ranges = held and _ranges(request, stored, held[2], now)
     part = held and ranges and subpart(stored.fields, stored.body, held, ranges)
-    return Reply(part.status, part.fields, part.body) if part else None
+    if not part:
+        return None
+    return _not_modified(request, stored, now) or Reply(part.status, part.fields, part.body)
+
+
+def _not_modified(request: Request, stored: StoredResponse, now: float) -> Reply | None:
+    """Say that the client has what is stored; nothing if it has not, or did not ask."""
+    changed = modified_at(stored.fields, stored.stored_at)
+    if not is_not_modified(request.fields, stored.etag, changed, now):
+        return None
+    return Reply(HTTPStatus.NOT_MODIFIED, not_modified_fields(stored.fields), b"")
 
 
 def _partial(request: Request, stored: StoredResponse, now: float) -> Reply | None:

@@ -61,6 +61,7 @@ class Store(Protocol):
 
     async def append(self, tags: Sequence[str]) -> int:
         """Append a purge of *tags* to the log; its position, once it cannot be lost."""
+        ...
 
     async def close(self) -> None:
         """Release connections and tasks; the store is of no use afterwards."""

@@ -114,7 +114,7 @@ class RedisStore:
         self._link: _Link | None = None
         self._inherited: list[_Link] = []
         self._closed = False
-        self.corrupt = 0
+        self.corrupt: int = 0
         """How many records were there but were not what had been stored."""
 
     async def get(self, key: bytes) -> Record | None:

@@ -64,35 +64,38 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(candidate: Candidate) -> str:
-    """Install a candidate, once; the Python that can import it."""
-    if not candidate.requirements:
-        return sys.executable
-    home = WORK / f"{candidate.name}-{candidate.version}"
-    python, asked = home / "bin" / "python", home / "requirements.txt"
-    lines = "\n".join(candidate.requirements)
-    if not asked.exists() or asked.read_text() != lines:
-        print(f"Installing {candidate.name} {candidate.version} ...", file=sys.stderr)
-        venv.create(home, with_pip=True, clear=True)
-        _install(python, candidate)
-        asked.write_text(lines)
-    return str(python)
-
-
-def _install(python: Path, candidate: Candidate) -> None:
-    """Install what it needs.
+    """Install a candidate, once; the Python that can import it.
 
     Raises:
         NotCompared: it says itself that it does not work with a current Starlette.
     """
-    command = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", "install"]
+    if not candidate.requirements:
+        return sys.executable
+    home = WORK / f"{candidate.name}-{candidate.version}"
+    python, state = home / "bin" / "python", home / "installed.json"
+    wanted = list(candidate.requirements)
+    known = json.loads(state.read_text()) if state.exists() else {}
+    if known.get("requirements") != wanted:
+        print(f"Installing {candidate.name} {candidate.version} ...", file=sys.stderr)
+        venv.create(home, with_pip=True, clear=True)
+        known = {"requirements": wanted, "refused": _install(python, candidate)}
+        state.write_text(json.dumps(known))
+    if known["refused"]:
+        raise NotCompared(f"{known['refused']}: it cannot be installed beside `{BESIDE}`")
+    return str(python)
+
+
+def _install(python: Path, candidate: Candidate) -> str:
+    """Install what a candidate needs; what it says itself against a current Starlette, if so."""
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "install"]
     done = subprocess.run(
         [*command, *candidate.requirements], capture_output=True, text=True, check=False
     )
-    if not done.returncode:
-        return
-    if said := re.search(r" (depends on starlette\S*)", done.stderr):
-        raise NotCompared(f"{said[1]}, and cannot be installed beside `{BESIDE}`")
-    raise SystemExit(f"pip could not install {candidate.name}:\n{done.stderr}")
+    said = done.stdout + done.stderr
+    conflict = re.search(r"depends on (starlette[^\n]*)", said)
+    if done.returncode and not conflict:
+        raise SystemExit(f"pip could not install {candidate.name}:\n{said}")
+    return f"needs `{conflict[1]}`" if done.returncode and conflict else ""
 
 
 def _measure(candidate: Candidate, python: str) -> dict[str, Any]:
@@ -139,7 +142,9 @@ def _redis(candidate: Candidate) -> Iterator[dict[str, str]]:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=WORK) as server:
         try:
-            while "Ready to accept" not in (line := server.stdout.readline() if server.stdout else ""):
+            while "Ready to accept" not in (
+                line := server.stdout.readline() if server.stdout else ""
+            ):
                 if not line:
                     raise SystemExit("redis-server did not start")
             yield {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}

@@ -252,8 +252,8 @@ async def stale_is_better_than_an_error(behind: Behind, *, failure: Reply | Exce
 def _both_ways(part: Any, **settings: Any) -> Mapping[str, Any]:
     """Ask for a handler that reads the request, and for one that declares an argument."""
     return {
-        "read from the request": partial(part, declared=False, **settings),
-        "declared as an argument": partial(part, declared=True, **settings),
+        "the handler reads the field from the request": partial(part, declared=False, **settings),
+        "the handler declares it as an argument": partial(part, declared=True, **settings),
     }
 
 

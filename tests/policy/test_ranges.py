@@ -13,8 +13,10 @@ from asgi_cache.policy.ranges import (
     PartialContent,
     boundary_for,
     if_range_permits,
+    parse_content_range,
     parse_ranges,
     partial_response,
+    subpart,
 )
 
 BODY = b"0123456789"
@@ -261,3 +263,43 @@ def test_a_boundary_does_not_occur_in_the_body(body: bytes) -> None:
     assert boundary != boundary_for(body + boundary)
     assert is_token(boundary)
     assert len(boundary) <= 70
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(b"bytes 2-5/9", (2, 6, 9), id="in-the-middle"),
+        pytest.param(b"Bytes 0-8/9", (0, 9, 9), id="all-of-it"),
+        pytest.param(b"bytes 2-9/9", None, id="past-the-end"),
+        pytest.param(b"bytes 5-2/9", None, id="backwards"),
+        pytest.param(b"bytes 2-5/*", None, id="of-unknown-length"),
+        pytest.param(b"bytes */9", None, id="unsatisfied"),
+        pytest.param(b"lines 2-5/9", None, id="another-unit"),
+        pytest.param(b"bytes 2-5/9, bytes 0-1/9", None, id="two-lines"),
+        pytest.param(b"bytes 0-1/" + b"9" * 1000, None, id="absurd"),
+        pytest.param(b"", None, id="empty"),
+        pytest.param(None, None, id="absent"),
+    ],
+)
+def test_content_range(value, expected):
+    """A part is placed only if it says where it stands in how much (section 14.4)."""
+    assert parse_content_range(value) == expected
+
+
+@given(st.integers(0, 9), st.integers(1, 10), st.integers(0, 9), st.integers(1, 10))
+def test_a_subpart_is_what_the_whole_would_give(start, size, first, length):
+    """Out of a stored part come the same bytes as out of the whole, or nothing."""
+    part = (start, min(start + size, 10), 10)
+    wanted = (first, min(first + length, 10))
+    held = BODY[part[0] : part[1]]
+    answer = subpart((*FIELDS, (b"content-range", b"old")), held, part, [wanted])
+    if part[0] <= wanted[0] and wanted[1] <= part[1]:
+        assert answer == partial_response(FIELDS, BODY, [wanted], b"")
+    else:
+        assert answer is None
+
+
+@pytest.mark.parametrize("wanted", [[], [(2, 3), (4, 5)]])
+def test_a_part_answers_one_range_only(wanted):
+    """None that can be satisfied, or several: the app knows better."""
+    assert subpart(FIELDS, BODY, (0, 10, 10), wanted) is None

@@ -12,7 +12,7 @@ from asgi_cache.policy.cache_control import RequestDirectives
 from asgi_cache.policy.fields import format_date
 from asgi_cache.policy.message import Request, StoredResponse
 from asgi_cache.policy.ranges import boundary_for
-from asgi_cache.policy.serving import Reply, reply
+from asgi_cache.policy.serving import Reply, reply, reply_from_part
 
 NOW = 1_700_000_000.0
 MODIFIED = format_date(NOW - 100)
@@ -155,6 +155,62 @@ def test_no_such_range():
     refusal = answer((b"range", b"bytes=9-"))
     assert (refusal.status, refusal.body) == (416, b"")
     assert dict(refusal.fields)[b"content-range"] == b"bytes */5"
+
+
+PART_FIELDS = ((b"etag", b'"a"'), (b"content-range", b"bytes 2-5/9"), (b"content-length", b"4"))
+PART = replace(STORED, status=206, fields=PART_FIELDS, body=b"2345")
+
+
+def answer_from_part(*fields, method="GET", part=PART):
+    """Answer a request with such fields from a stored part."""
+    return reply_from_part(Request(method, fields, RequestDirectives()), part, NOW + 10)
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "content_range"),
+    [
+        pytest.param(b"bytes=2-5", b"2345", b"bytes 2-5/9", id="all-of-it"),
+        pytest.param(b"bytes=3-4", b"34", b"bytes 3-4/9", id="within-it"),
+        pytest.param(b"bytes=2-2", b"2", b"bytes 2-2/9", id="its-first-byte"),
+    ],
+)
+def test_a_part_answers_what_lies_within_it(asked, body, content_range):
+    """A stored part can be cut as the whole can (RFC 9111, section 3.3)."""
+    sent = answer_from_part((b"range", asked), (b"if-range", b'"a"'))
+    assert sent == Reply(
+        206,
+        (PART_FIELDS[0], (b"content-range", content_range), (b"content-length", b"%d" % len(body))),
+        body,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "method"),
+    [
+        pytest.param([], "GET", id="the-whole"),
+        pytest.param([(b"range", b"bytes=1-3")], "GET", id="from-before-it"),
+        pytest.param([(b"range", b"bytes=4-6")], "GET", id="beyond-it"),
+        pytest.param([(b"range", b"bytes=9-")], "GET", id="beyond-the-whole"),
+        pytest.param([(b"range", b"bytes=2-2,4-4")], "GET", id="two-parts-of-it"),
+        pytest.param([(b"range", b"bytes=2-5"), (b"if-range", b'"b"')], "GET", id="of-another-one"),
+        pytest.param([(b"range", b"bytes=2-5")], "HEAD", id="head"),
+    ],
+)
+def test_a_part_answers_nothing_else(fields, method):
+    """What a stored part does not hold the app must send."""
+    assert answer_from_part(*fields, method=method) is None
+
+
+def test_what_is_no_part_answers_nothing():
+    """Without the place of a part in the whole there is nothing to cut from."""
+    assert answer_from_part((b"range", b"bytes=2-5"), part=replace(PART, fields=())) is None
+
+
+def test_a_condition_comes_before_a_part():
+    """A client that has this version is told so, whatever part it asks for (section 13.2.2)."""
+    sent = answer_from_part((b"range", b"bytes=2-5"), SAME_TAG)
+    assert sent == Reply(304, PART_FIELDS[:1], b"")
+    assert answer_from_part((b"range", b"bytes=2-5"), OTHER_TAG).status == 206
 
 
 NAMES = [b"range", b"if-range", b"if-none-match", b"if-modified-since", b"x-a"]

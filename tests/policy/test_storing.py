@@ -21,6 +21,7 @@ from asgi_cache.policy.storing import (
     entity_tag,
     forbidding_clause,
     forbids_stale,
+    is_whole,
     keep_for,
     stored_fields,
     stored_response,
@@ -43,6 +44,7 @@ ETAG = (b"etag", b'"a"')
 MODIFIED = (b"last-modified", format_date(NOW - 1000))
 EXPIRES = (b"expires", format_date(NOW + 60))
 COOKIE = (b"set-cookie", b"a=b")
+PART = (b"content-range", b"bytes 2-6/9")
 LENGTH = (b"content-length", b"5")
 OWN_URL = (b"content-location", b"/a")
 ORIGIN = (b"origin", b"https://me")
@@ -181,6 +183,7 @@ def detail_of(example):
             id="origin-in-the-key",
         ),
         pytest.param(received(FRESH, ALLOW_ORIGIN), id="origin-of-somebody-else"),
+        pytest.param(received(FRESH, PART, status=206), id="part-that-says-which"),
         pytest.param(
             received(FRESH, (b"access-control-allow-origin", b"*"), asked=[ORIGIN]),
             id="any-origin",
@@ -214,7 +217,16 @@ ANONYMOUS = {"has_credentials": False, "partitioned": True}
         ),
         pytest.param(received(FRESH, status=199), "status", id="interim"),
         pytest.param(received(FRESH, status=600), "status", id="no-status-at-all"),
-        pytest.param(received(FRESH, status=304), "partial", id="not-modified"),
+        pytest.param(received(FRESH, PART, status=304), "partial", id="not-modified"),
+        pytest.param(
+            received(FRESH, PART, (b"vary", b"a"), status=206), "partial", id="part-that-varies"
+        ),
+        pytest.param(
+            received(FRESH, (b"content-range", b"bytes 2-6/*"), status=206),
+            "partial",
+            id="part-of-an-unknown-length",
+        ),
+        pytest.param(received(PART, status=206, rule=RULE), "no-freshness", id="part-unasked"),
         pytest.param(
             received(cc(b"no-store, must-understand, max-age=60"), status=299),
             "must-understand",
@@ -233,6 +245,11 @@ ANONYMOUS = {"has_credentials": False, "partitioned": True}
             received(cc(b"private"), rule=Rule(ttl=60, store_private=True), **ANONYMOUS),
             "private",
             id="private-for-all-who-are-nobody",
+        ),
+        pytest.param(
+            received(cc(b"private"), rule=Rule(ttl=60, store_private=True), **CREDENTIALS),
+            "private",
+            id="private-without-a-partition",
         ),
         pytest.param(received(cc(b"private"), rule=RULE, **OWN_PARTITION), "private", id="unasked"),
         pytest.param(
@@ -387,6 +404,7 @@ def test_errors_are_stored_only_by_name(rule, fields, status):
             True,
             id="must-revalidate-by-the-rfc",
         ),
+        pytest.param(stored(FRESH, rule=Rule(cookies="rfc9111")), False, id="max-age-by-the-rfc"),
         pytest.param(stored(FRESH, rule=Rule(public=True)), True, id="public-by-rule"),
     ],
 )
@@ -559,6 +577,21 @@ def test_what_clients_are_told(rule, more, fields, expected):
     kept = stored(*fields, ETAG, LENGTH, rule=rule, **more)
     assert kept.fields == (*fields, ETAG, LENGTH, *told)
     assert kept.added == len(told)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        pytest.param(206, b"23456", True, id="as-long-as-it-says"),
+        pytest.param(206, b"2345", False, id="shorter"),
+        pytest.param(206, b"234567", False, id="longer"),
+        pytest.param(200, b"2", True, id="no-part"),
+    ],
+)
+def test_is_whole(status, body, expected):
+    """A part is stored only if it is the one that its head announced (section 3.3)."""
+    assert is_whole(received(FRESH, PART, status=status), body) is expected
+    assert is_whole(received(FRESH, status=status), body) is (status == 200)
 
 
 WINDOWS = Rule(ttl=60, stale_while_revalidate=7, stale_if_error=8)

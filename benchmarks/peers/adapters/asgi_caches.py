@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from asgi_caches.middleware import CacheMiddleware
+from caches import Cache
+
 from benchmarks.peers.handlers import Handler
 from benchmarks.peers.on_starlette import starlette_app
-from caches import Cache
 from tests.bare import ASGIApp
 
 OPTIONS: dict[str, str] = {}

@@ -11,11 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.peers.handlers import Handler
-from benchmarks.peers.on_fastapi import endpoint
-from fastapi import FastAPI, Response
-from tests.bare import ASGIApp
-
 from cashews import cache
 from cashews.contrib.fastapi import (
     CacheDeleteMiddleware,
@@ -23,6 +18,11 @@ from cashews.contrib.fastapi import (
     CacheRequestControlMiddleware,
     cache_control_ttl,
 )
+from fastapi import FastAPI, Response
+
+from benchmarks.peers.handlers import Handler
+from benchmarks.peers.on_fastapi import endpoint
+from tests.bare import ASGIApp
 
 OPTIONS = {
     **dict.fromkeys(("authorization", "cookie", "own", "vary", "head"), "key"),
@@ -43,7 +43,7 @@ def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
     if handler.declared:
         key += ":{value:hash}"
     elif option == "key":
-        key += ":{request.method}:{request.headers:get(%s)}" % handler.reads
+        key += f":{{request.method}}:{{request.headers:get({handler.reads})}}"
     condition = _may_be_shared if option == "condition" else None
     cached = cache(ttl=cache_control_ttl(default=ttl), key=key, condition=condition)
     on_get = cached(endpoint(handler))

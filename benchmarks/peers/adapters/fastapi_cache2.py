@@ -1,20 +1,22 @@
 """`@cache(expire=60)` on the handler, with `InMemoryBackend` and its default `JsonCoder`.
 
 Handlers return what JSON can express, and set fields and status on FastAPI's `Response`; with the
-option `PickleCoder` they return whole responses. The option `key_builder` makes a key as its documentation does, of the request's method and path and
-of the field that the handler reads; `FastAPICache.clear()` is called by the handler of PUT.
-Jinja2 has to be installed: with a current Starlette it is not imported without.
+option `PickleCoder` they return whole responses. The option `key_builder` makes a key as its
+documentation does, of the request's method and path and of the field that the handler reads;
+`FastAPICache.clear()` is called by the handler of PUT. Jinja2 has to be installed: with a current
+Starlette it is not imported without.
 """
 
 from typing import Annotated, Any
 
-from benchmarks.peers.handlers import Handler, Reply
-from benchmarks.peers.on_starlette import native
 from fastapi import FastAPI, Header, Request, Response
 from fastapi_cache import FastAPICache
 from fastapi_cache.backends.inmemory import InMemoryBackend
 from fastapi_cache.coder import PickleCoder
 from fastapi_cache.decorator import cache
+
+from benchmarks.peers.handlers import Handler, Reply
+from benchmarks.peers.on_starlette import native
 from tests.bare import ASGIApp
 
 OPTIONS = dict.fromkeys(("authorization", "cookie", "own", "vary", "part"), "key_builder") | {

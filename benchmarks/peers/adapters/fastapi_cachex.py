@@ -4,11 +4,12 @@ The option `vary` names the field that the handler reads; with `cache_authorized
 `Authorization`. `clear_path()` is called by the handler of PUT.
 """
 
-from benchmarks.peers.handlers import Handler
-from benchmarks.peers.on_fastapi import endpoint
 from fastapi import FastAPI, Request, Response
 from fastapi_cachex import BackendProxy, cache
 from fastapi_cachex.backends import MemoryBackend
+
+from benchmarks.peers.handlers import Handler
+from benchmarks.peers.on_fastapi import endpoint
 from tests.bare import ASGIApp
 
 OPTIONS = {

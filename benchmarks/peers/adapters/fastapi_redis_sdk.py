@@ -6,11 +6,12 @@ dependency of the handler of PUT.
 
 from typing import Any
 
-from benchmarks.peers.handlers import Handler
-from benchmarks.peers.on_fastapi import endpoint
 from fastapi import Depends, FastAPI, Request
 from redis_fastapi import FastAPIRedis, cache, cache_evict
 from redis_fastapi.cache import default_key_builder
+
+from benchmarks.peers.handlers import Handler
+from benchmarks.peers.on_fastapi import endpoint
 from tests.bare import ASGIApp
 
 OPTIONS = dict.fromkeys(("authorization", "cookie", "own", "vary"), "key_builder") | {

@@ -10,10 +10,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks.peers.handlers import Handler
-from benchmarks.peers.on_starlette import starlette_app
 from hishel import AsyncSqliteStorage
 from hishel.asgi import ASGICacheMiddleware
+
+from benchmarks.peers.handlers import Handler
+from benchmarks.peers.on_starlette import starlette_app
 from tests.bare import ASGIApp
 
 OPTIONS = {"cookie": "Vary", "own": "Vary"}

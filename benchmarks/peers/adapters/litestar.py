@@ -8,12 +8,14 @@ of PUT.
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.peers.handlers import Handler, Reply
 from litestar import Litestar, Request, get, head, put
 from litestar.config.response_cache import ResponseCacheConfig, default_cache_key_builder
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
-from litestar.types import ASGIApp as LitestarApp, HTTPScope
+from litestar.types import ASGIApp as LitestarApp
+from litestar.types import HTTPScope
+
+from benchmarks.peers.handlers import Handler, Reply
 from tests.bare import ASGIApp
 
 OPTIONS = dict.fromkeys(("authorization", "cookie", "own", "vary"), "key_builder") | {

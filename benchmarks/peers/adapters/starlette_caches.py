@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from aiocache import Cache
+from starlette_caches.middleware import CacheMiddleware
+
 from benchmarks.peers.handlers import Handler
 from benchmarks.peers.on_starlette import starlette_app
-from starlette_caches.middleware import CacheMiddleware
 from tests.bare import ASGIApp
 
 OPTIONS: dict[str, str] = {}

@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench conformance transparency clean
+.PHONY: help demo test check docs bench conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ conformance: $(VENV)/.test ## Run the HTTP cache tests of cache-tests.fyi (needs
 
 transparency: $(VENV)/.test ## Run the test suites of Starlette and FastAPI behind the cache
 	@$(BIN)/python -m benchmarks.transparency $(ARGS)
+
+peers: $(VENV)/.test ## Ask the same of other caches from PyPI, each in an environment of its own
+	@$(BIN)/python -m benchmarks.peers
 
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) site .coverage .*_cache benchmarks/*/.work

@@ -88,6 +88,7 @@ def tables() -> dict[str, str]:
     return {
         "rules": table(("field", "meaning", "default"), field_rows(rule, rule.Rule)),
         "conformance": conformance(),
+        "peers": peers(),
         "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
         "not-stored": table(
             ("`detail`", "the response is not stored because", "source"), detail_rows()
@@ -114,6 +115,12 @@ def conformance() -> str:
         ("failed", "why"), [(", ".join(tests), why) for why, tests in reasons.items()]
     )
     return f"{summary}\n\n{explained}"
+
+
+def peers() -> str:
+    """Return what the comparison measured, without how each cache was set up."""
+    text = (ROOT / "benchmarks/results/peers.md").read_text()
+    return text.partition("\nHow each was set up")[0].rstrip()
 
 
 def filled(text: str) -> str:

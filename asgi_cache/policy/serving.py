@@ -51,9 +51,11 @@ def _full(request: Request, stored: StoredResponse) -> Reply:
 def reply_from_part(request: Request, stored: StoredResponse, now: float) -> Reply | None:
     """Answer a range request from a stored part; nothing if it does not hold what is wanted."""
     held = parse_content_range(combined(stored.fields, b"content-range"))
-    ranges = held and _ranges(request, stored, held[2], now)
-    part = held and ranges and subpart(stored.fields, stored.body, held, ranges)
-    if not part:
+    ranges = None if held is None else _ranges(request, stored, held[2], now)
+    if held is None or ranges is None:
+        return None
+    part = subpart(stored.fields, stored.body, held, ranges)
+    if part is None:
         return None
     return _not_modified(request, stored, now) or Reply(part.status, part.fields, part.body)
 

@@ -123,10 +123,12 @@ def detail_of(example):
             received((b"cdn-cache-control", b"max-age=60"), cc(b"no-store")), id="targeted"
         ),
         pytest.param(received(rule=RULE), id="a-rule's-ttl"),
+        pytest.param(received(rule=Rule(ttl=0.5)), id="half-a-second"),
         pytest.param(received(status=404, rule=Rule(status_ttl={404: 5})), id="an-error-as-ruled"),
         pytest.param(received(FRESH, status=404), id="an-error-as-the-app-says"),
         pytest.param(received(FRESH, status=500), id="a-failure-as-the-app-says"),
         pytest.param(received(FRESH, status=299), id="an-unknown-status"),
+        pytest.param(received(FRESH, status=599), id="the-last-status"),
         pytest.param(received(FRESH, status=302), id="a-redirect"),
         pytest.param(received(MODIFIED, rule=Rule(heuristic=0.1)), id="a-guess"),
         pytest.param(received(FRESH, (b"pragma", b"no-cache")), id="pragma-means-nothing-here"),
@@ -144,7 +146,7 @@ def detail_of(example):
         pytest.param(received(cc(b"no-cache"), ETAG, status=404), id="error-to-validate"),
         pytest.param(received(ETAG, rule=Rule(ttl=0)), id="ruled-to-be-validated"),
         pytest.param(received(cc(b"max-age=0, stale-while-revalidate=9")), id="stale-by-leave"),
-        pytest.param(received(rule=Rule(ttl=0, stale_while_revalidate=9)), id="stale-by-rule"),
+        pytest.param(received(rule=Rule(ttl=0, stale_while_revalidate=0.5)), id="stale-by-rule"),
         pytest.param(received(FRESH, method="POST", rule=Rule(methods=("POST",))), id="ruled-post"),
         pytest.param(received(FRESH, OWN_URL, method="POST"), id="a-post-that-answers-get"),
         pytest.param(
@@ -602,6 +604,7 @@ WINDOWS = Rule(ttl=60, stale_while_revalidate=7, stale_if_error=8)
     [
         pytest.param(b"max-age=60", Rule(), False, (0, 0), id="no-window"),
         pytest.param(b"max-age=60", WINDOWS, False, (7, 8), id="a-rule's-windows"),
+        pytest.param(b"max-age=1", WINDOWS, False, (7, 8), id="after-a-second"),
         pytest.param(b"max-age=60, stale-while-revalidate=1", WINDOWS, False, (1, 8), id="app-swr"),
         pytest.param(b"max-age=60, stale-if-error=0", WINDOWS, False, (7, 0), id="app-sie-of-none"),
         pytest.param(b"public", WINDOWS, False, (7, 8), id="after-a-rule's-ttl"),

@@ -11,6 +11,7 @@ from asgi_cache.errors import (
 )
 from asgi_cache.middleware import CacheMiddleware
 from asgi_cache.policy.rule import Rule
+from asgi_cache.tags import cache_tags
 
 __all__ = [
     "Cache",
@@ -22,4 +23,5 @@ __all__ = [
     "Settings",
     "StoreError",
     "StoreUnavailable",
+    "cache_tags",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope
 
-from asgi_cache.identity import NOBODY, Identity
+from asgi_cache.identity import NOBODY, Identity, user_name
 from asgi_cache.policy.cache_control import parse_request
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.key import digest, selecting_value
@@ -15,6 +15,7 @@ from asgi_cache.policy.message import Fields, Request
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.validation import PRECONDITIONS
 from asgi_cache.request_body import BufferedReceive
+from asgi_cache.tags import rendered, user_tag
 from asgi_cache.targets import Target
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -48,8 +49,19 @@ class Asked:
     target: Target
     key: bytes
     """Its primary key."""
+    partition: bytes
     receive: Receive
     body: bytes
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the tags that come free with the request."""
+        whose = (user_tag(self.partition),) if self.partition != NOBODY else ()
+        return self.target.tags + whose
+
+    def rule_tags(self) -> list[str]:
+        """Return the names that the rule gives to the response."""
+        target, user = self.target, user_name(self.partition)
+        return rendered(self.rule.tags, target.params, target.query, user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ async def ask(
             partition,
         ]
     )
-    return Asked(request, rule, target, key, receive, body)
+    return Asked(request, rule, target, key, partition, receive, body)
 
 
 def _obstacle(method: str, fields: Fields, names: frozenset[bytes]) -> str | None:

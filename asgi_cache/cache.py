@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
+from urllib.parse import urlsplit
 
 from http_sf import Token, ser
 from redis.asyncio import Redis
@@ -21,12 +22,13 @@ from asgi_cache.config import (
 )
 from asgi_cache.exchange import Exchange
 from asgi_cache.holdings import Holdings
-from asgi_cache.identity import Identity, UserId
+from asgi_cache.identity import Identity, UserId, partition_of
 from asgi_cache.purging import PurgeLog
 from asgi_cache.refresh import Refresher
 from asgi_cache.services import Services
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.urls import open_store
+from asgi_cache.tags import EVERYTHING, TAG_FIELDS, named_tag, path_tag, route_tag, user_tag
 from asgi_cache.targets import Targets
 
 CLOSE_TIMEOUT = 5.0
@@ -68,6 +70,7 @@ class Cache:
             refresher=Refresher(),
             clock=clock,
             targeted=tuple(name.encode() for name in settings.targeted_fields),
+            hidden=frozenset() if settings.show_tags else TAG_FIELDS,
             name=identifier(settings.cache_status_name) if settings.cache_status else None,
         )
 
@@ -95,10 +98,66 @@ class Cache:
         """Answer one HTTP request, from the store or by *app*."""
         await Exchange(self._services, app, scope, receive, send).run()
 
+    async def purge(
+        self,
+        *,
+        tags: str | Iterable[str] = (),
+        url: str | Iterable[str] = (),
+        path: str | Iterable[str] = (),
+        route: str | Iterable[str] = (),
+        user: str | int | None = None,
+        everything: bool = False,
+    ) -> None:
+        """Void the stored responses that *any* of these name, in every process.
+
+        *tags* are names from rules, ``Cache-Tag``, ``Surrogate-Key`` or `cache_tags`; one
+        with slashes falls with what stands before them. *url* is absolute. *path* takes all
+        that is at or below it, on every host. *route* is the pattern of a rule. *user* is what
+        ``user_id`` returns, or the identity that an authentication middleware verified.
+
+        When it returns, no request that starts later is answered with what was there before.
+        No app is needed: a script or a worker purges with a `Cache` of the same settings.
+
+        Raises:
+            StoreUnavailable: The purge could not be recorded; nothing is known to be void.
+            ValueError: Nothing was named, or *url* is not absolute.
+        """
+        named = [
+            *map(named_tag, _each(tags)),
+            *(
+                tag
+                for each in _each(url)
+                for tag in self._services.targets.url_tags(absolute(each))
+            ),
+            *map(path_tag, _each(path)),
+            *map(route_tag, _each(route)),
+            *([] if user is None else [user_tag(partition_of(str(user)))]),
+            *([EVERYTHING] if everything else []),
+        ]
+        if not named:
+            raise ValueError("purge what? tags=, url=, path=, route=, user= or everything=True")
+        await self._services.holdings.purge(named)
+
     async def close(self) -> None:
         """Wait a while for refreshes that are running, then release the store."""
         await self._services.refresher.finish(CLOSE_TIMEOUT)
         await self.store.close()
+
+
+def _each(named: str | Iterable[str]) -> Iterable[str]:
+    return (named,) if isinstance(named, str) else named
+
+
+def absolute(url: str) -> str:
+    """Return *url* as keys have it: with an authority in lower case, and a path.
+
+    Raises:
+        ValueError: It names no host; a path on every host is for ``path=``.
+    """
+    split = urlsplit(url)
+    if not split.scheme or not split.netloc:
+        raise ValueError(f"{url!r} is not an absolute URL; purge(path=...) takes paths")
+    return split._replace(netloc=split.netloc.lower(), path=split.path or "/").geturl()
 
 
 def identifier(name: str) -> bytes:

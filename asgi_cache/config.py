@@ -67,6 +67,8 @@ class Settings:
     """The hosts whose responses are stored. ``None``: all."""
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
     """Fields that address this cache, the most important first (RFC 9213, section 2.2)."""
+    show_tags: bool = False
+    """Whether ``Cache-Tag`` and ``Surrogate-Key`` go on to clients, for another cache there."""
     cache_status: bool = True
     """Whether responses carry ``Cache-Status`` (RFC 9211)."""
     cache_status_name: str = "asgi-cache"

@@ -75,7 +75,8 @@ class Exchange:
             await self._app(scope, self._receive, self._send)
         else:
             own = targets.resolve({**scope, "method": "GET"}, host)
-            await Unsafe(self._services, own, scope, self._responder).run(self._app, self._receive)
+            unsafe = Unsafe(self._services, target, own, scope, self._responder)
+            await unsafe.run(self._app, self._receive)
 
     async def _answer(self, target: Target, rule: Rule) -> None:
         services = self._services
@@ -84,7 +85,7 @@ class Exchange:
             await self._bypass(asked)
             return
         try:
-            found = await services.holdings.find(asked.key, asked.request.fields, target.tags)
+            found = await services.holdings.find(asked.key, asked.request.fields, asked.tags)
             if found.stored is None and await self._serve_part(asked):
                 return
         except StoreUnavailable:
@@ -113,7 +114,7 @@ class Exchange:
         """Answer a range request from a fresh part, where the whole is not stored."""
         if combined(asked.request.fields, b"range") is None:
             return False
-        stored = await self._services.holdings.find_part(asked.key, asked.target.tags)
+        stored = await self._services.holdings.find_part(asked.key, asked.tags)
         now = self._services.clock()
         if stored is None or (part := reply_from_part(asked.request, stored, now)) is None:
             return False
@@ -171,7 +172,7 @@ class Exchange:
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self._responder.head(message)
+                await self._responder.head(self._services.shown(message))
             else:
                 await self._responder.message(message)
 

@@ -12,7 +12,7 @@ from asgi_cache.asking import Asked
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.cache_control import parse_response
 from asgi_cache.policy.fields import combined
-from asgi_cache.policy.message import Response, StoredResponse
+from asgi_cache.policy.message import Fields, Response, StoredResponse
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
 from asgi_cache.policy.serving import Reply, reply
 from asgi_cache.policy.storing import Received, client_fields, forbidding_clause, is_whole
@@ -26,6 +26,13 @@ from asgi_cache.policy.validation import (
 from asgi_cache.recorder import Recorder
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
+from asgi_cache.tags import (
+    are_storable,
+    collecting_tags,
+    group_tags,
+    response_tags,
+    with_ancestors,
+)
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -55,9 +62,15 @@ class Fetch:
         self._recorder: Recorder | None = None
         self._held: Message | None = None
         self._answered = False
+        self._handlers_tags: list[str] = []
+        self._fields: Fields = ()
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Run *app*; an exception of it goes on, unless a stale response may stand in."""
+        with collecting_tags() as self._handlers_tags:
+            await self._run(app, scope, receive)
+
+    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         try:
             await app(scope, receive, self.send)
         except Exception:
@@ -89,6 +102,8 @@ class Fetch:
 
     async def _take_head(self, message: Message) -> None:
         fields = tuple((name.lower(), value) for name, value in message.get("headers", ()))
+        self._fields, message = fields, self._services.shown(message)
+        fields = tuple(pair for pair in fields if pair[0] not in self._services.hidden)
         directives = parse_response(fields, self._services.targeted)
         received = self._received = self._receive(Response(message["status"], fields, directives))
         if await self._settle_with_stored(received):
@@ -138,12 +153,24 @@ class Fetch:
         if body is None or self._received is None or not is_whole(self._received, body):
             self._outcome.stored = False
             return None
+        tags = self._tags()
+        if not are_storable(tags):
+            self._outcome.stored, self._outcome.detail = False, "tags"
+            return None
         try:
-            return await self._holdings.keep(self._received, self._asked.key, body, self._birth)
+            return await self._holdings.keep(
+                self._received, self._asked.key, body, self._birth, tags
+            )
         except StoreUnavailable:
             self._outcome.stored = False
             self._outcome.detail = "store-unavailable"
             return None
+
+    def _tags(self) -> tuple[str, ...]:
+        """Return the tags of the response: the rule's, its own, and its handler's."""
+        names = [*self._asked.rule_tags(), *response_tags(self._fields), *self._handlers_tags]
+        groups = group_tags(self._fields, b"cache-groups", self._asked.target.origin)
+        return (*with_ancestors(names), *groups)
 
     async def _answer_from(self, stored: StoredResponse, message: Message) -> None:
         """Answer with the response just stored: the client may need only part of it, or a 304."""

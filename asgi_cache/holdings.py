@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from asgi_cache.policy.key import part_key, select, variant_of, with_variant
 from asgi_cache.policy.message import Fields, StoredResponse, VariantIndex
 from asgi_cache.policy.storing import Received, keep_for, stored_response
 from asgi_cache.purging import PurgeLog
-from asgi_cache.stores.base import Store
+from asgi_cache.stores.base import Record, Store
 
 INDEX_TTL = 86400.0
 """Seconds that a variant index is kept at least, as its variants end at different times."""
@@ -37,6 +37,10 @@ URI_MISS = Found(None, "uri-miss")
 VARY_MISS = Found(None, "vary-miss")
 
 
+Tags: TypeAlias = Callable[[], Sequence[str]]
+"""Returns the tags that came free with a request, where they are needed."""
+
+
 class Holdings:
     """Finds, keeps and voids responses in a store, with the purge log's word on each."""
 
@@ -49,7 +53,7 @@ class Holdings:
         """Return the position that a fill which begins now is born at."""
         return Birth(self._log.identity, self._log.position)
 
-    async def find(self, primary: bytes, fields: Fields, tags: Sequence[str]) -> Found:
+    async def find(self, primary: bytes, fields: Fields, tags: Tags) -> Found:
         """Return the stored response that a request with *fields* selects (RFC 9111, 4.1)."""
         record = await self._store.get(primary)
         if isinstance(record, VariantIndex):
@@ -57,26 +61,33 @@ class Holdings:
             record = None if variant is None else await self._store.get(variant.selector)
             if variant is None:
                 return VARY_MISS
-        if not isinstance(record, StoredResponse) or not self._log.is_good(record, tags):
-            return URI_MISS
-        return Found(record)
+        good = self._good(record, tags)
+        return URI_MISS if good is None else Found(good)
 
-    async def find_part(self, primary: bytes, tags: Sequence[str]) -> StoredResponse | None:
+    async def find_part(self, primary: bytes, tags: Tags) -> StoredResponse | None:
         """Return the stored part of a response that is not stored as a whole."""
-        record = await self._store.get(part_key(primary))
-        if not isinstance(record, StoredResponse) or not self._log.is_good(record, tags):
+        return self._good(await self._store.get(part_key(primary)), tags)
+
+    def _good(self, record: Record | None, tags: Tags) -> StoredResponse | None:
+        """Return *record* if it is a response that nothing has purged."""
+        if not isinstance(record, StoredResponse):
             return None
-        return record
+        return record if self._log.is_good(record, tags) else None
 
     async def keep(
-        self, received: Received, primary: bytes, body: bytes, birth: Birth
+        self,
+        received: Received,
+        primary: bytes,
+        body: bytes,
+        birth: Birth,
+        tags: tuple[str, ...] = (),
     ) -> StoredResponse:
         """Store a complete response, beside the other variants of its URL if it varies."""
         if received.response.status == HTTPStatus.PARTIAL_CONTENT:
             primary = part_key(primary)
         variant = variant_of(primary, received.request.fields, received.response.fields)
         key = primary if variant is None else variant.selector
-        stored = stored_response(received, key, body, *birth)
+        stored = stored_response(received, key, body, *birth, tags)
         await self.put(stored)
         if variant is not None:
             record = await self._store.get(primary)
@@ -87,7 +98,7 @@ class Holdings:
 
     def renewed(self, stored: StoredResponse, received: Received, birth: Birth) -> StoredResponse:
         """Return *stored* with the fields and the lifetime of *received* (RFC 9111, 4.3.4)."""
-        return stored_response(received, stored.key, stored.body, *birth)
+        return stored_response(received, stored.key, stored.body, *birth, stored.tags)
 
     async def put(self, stored: StoredResponse) -> None:
         """Store *stored* under its own key, for as long as it can be of any use."""

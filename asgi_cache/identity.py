@@ -24,6 +24,11 @@ NOBODY = b""
 """The partition of requests that carry no credentials at all."""
 
 
+def partition_of(user: str) -> bytes:
+    """Return the partition of the user whose id is *user*."""
+    return b"user:" + user.encode("utf-8", "surrogatepass")
+
+
 class Identity:
     """Finds the partition of a request from what counts as credentials."""
 
@@ -66,7 +71,7 @@ class Identity:
         """
         user = await self._user(scope)
         if user is not None:
-            return b"user:" + user.encode("utf-8", "surrogatepass")
+            return partition_of(user)
         return b"hash:" + self._hash(credentials) if credentials else NOBODY
 
     async def _user(self, scope: Scope) -> str | None:
@@ -82,6 +87,12 @@ class Identity:
             state.update(len(part).to_bytes(8, "big"))
             state.update(part)
         return state.digest()
+
+
+def user_name(partition: bytes) -> str:
+    """Return who *partition* belongs to: the user's id, else the hash of the credentials."""
+    kind, _, name = partition.partition(b":")
+    return name.decode("utf-8", "replace") if kind == b"user" else name.hex()
 
 
 def verified_user(user: Any) -> str | None:

@@ -22,8 +22,11 @@ _UNDERSTOOD: Final = frozenset({_STR, _PATH, _INT, _FLOAT, _UUID})
 
 _REST: Final = r"(?:/(?s:.*))?"
 
-METHODS: Final = ("GET", "HEAD", "POST")
+STORABLE: Final = ("GET", "HEAD", "POST")
 """The methods whose responses can be stored."""
+
+METHODS: Final = (*STORABLE, "PUT", "PATCH", "DELETE")
+"""The methods that a pattern can name: a rule can say what a write purges."""
 
 _NARROWER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -89,6 +92,11 @@ class Pattern:
             return False
         return self._covers_path_of(other)
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of its path parameters."""
+        return frozenset(self._names())
+
     def _names(self) -> list[str]:
         parameters = (p for segment in self.segments for p in segment if isinstance(p, _Parameter))
         return [parameter.name for parameter in parameters if parameter.name]
@@ -120,15 +128,24 @@ def parse_pattern(text: str) -> Pattern:
 
 
 def known_method(method: object) -> str:
-    """Return *method* if its responses can be stored, spelt as HTTP spells it.
+    """Return *method* if a pattern can name it, spelt as HTTP spells it.
 
     Raises:
-        ConfigurationError: They cannot, or it is in lower case.
+        ConfigurationError: It is another one, or in lower case.
     """
-    if isinstance(method, str) and method in METHODS:
+    return _one_of(method, METHODS)
+
+
+def storable_method(method: object) -> str:
+    """Return *method* if its responses can be stored; raises as `known_method`."""
+    return _one_of(method, STORABLE)
+
+
+def _one_of(method: object, methods: tuple[str, ...]) -> str:
+    if isinstance(method, str) and method in methods:
         return method
-    near = nearest(str(method).upper(), METHODS)
-    raise Unfit(method, f"is not one of {', '.join(METHODS)}{near}")
+    near = nearest(str(method).upper(), methods)
+    raise Unfit(method, f"is not one of {', '.join(methods)}{near}")
 
 
 def _check_characters(text: str, path: str) -> None:

@@ -8,8 +8,8 @@ purge is therefore never served after it, however late it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Purge
@@ -50,10 +50,15 @@ class PurgeLog:
         for tag in list(islice(self._purged, count)):
             self._floor = self._purged.pop(tag)
 
-    def is_good(self, stored: StoredResponse, tags: Iterable[str]) -> bool:
-        """Whether no purge has named *stored*, whose tags are *tags*, since its birth."""
+    def is_good(self, stored: StoredResponse, tags: Callable[[], Iterable[str]]) -> bool:
+        """Whether no purge has named *stored* since its birth.
+
+        *tags* returns those that came free with the request, beside the ones it was stored
+        with; it is called only if anything at all was purged since.
+        """
         if stored.log != self.identity or stored.birth < self._floor:
             return False
         if stored.birth >= self.position:
             return True
-        return all(self._purged.get(tag, -1) <= stored.birth for tag in tags)
+        purged, birth = self._purged, stored.birth
+        return all(purged.get(tag, -1) <= birth for tag in chain(tags(), stored.tags))

@@ -16,10 +16,11 @@ from asgi_cache.coercion import (
     readers_of,
 )
 from asgi_cache.errors import ConfigurationError
-from asgi_cache.patterns import Pattern, known_method, parse_pattern
+from asgi_cache.patterns import STORABLE, Pattern, parse_pattern, storable_method
 from asgi_cache.policy.rule import Rule
 from asgi_cache.quantities import NEVER, volatility_classes
-from asgi_cache.wording import Unfit, shorten
+from asgi_cache.tags import SLOT
+from asgi_cache.wording import Unfit, shorten, suggest
 
 _DEFAULT: Final = Rule()
 
@@ -85,7 +86,7 @@ def _rule_readers(classes: Mapping[str, float]) -> dict[str, Reader]:
 
 
 def _read_methods(value: object) -> tuple[str, ...]:
-    methods = read_each(value, known_method)
+    methods = read_each(value, storable_method)
     if not methods:
         raise Unfit(value, f"names no method: a rule that stores nothing is {NEVER!r}")
     return methods
@@ -118,8 +119,9 @@ def _read_rule(
         base = _DEFAULT
     stated = read_fields(_stated_fields(value, where), readers, where=where, kind="field")
     _check_methods(pattern, stated, where)
-    rule = replace(base, **(_methods_of(pattern) | stated))
+    rule = replace(base, **(_methods_of(pattern, stated) | stated))
     _check_contradictions(rule, where)
+    _check_templates(rule, pattern, where)
     return rule
 
 
@@ -140,9 +142,15 @@ def _stated_fields(value: object, where: str) -> Mapping[str, object]:
             )
 
 
-def _methods_of(pattern: Pattern) -> dict[str, Any]:
-    """Return the methods a pattern names: naming POST there is enough to have it stored."""
-    return {} if pattern.methods is None else {"methods": tuple(sorted(pattern.methods))}
+def _methods_of(pattern: Pattern, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the methods a pattern names: naming POST there is enough to have it stored.
+
+    Not so where the rule says what is purged: then POST is a write.
+    """
+    if pattern.methods is None:
+        return {}
+    stored = pattern.methods.intersection(STORABLE) - ({"POST"} if stated.get("purge") else set())
+    return {"methods": tuple(sorted(stored))}
 
 
 def _check_methods(pattern: Pattern, stated: Mapping[str, Any], where: str) -> None:
@@ -153,11 +161,32 @@ def _check_methods(pattern: Pattern, stated: Mapping[str, Any], where: str) -> N
         )
 
 
+def _check_templates(rule: Rule, pattern: Pattern, where: str) -> None:
+    """Refuse a template that no request could fill in, or that has a brace left over."""
+    for field, template in [(n, text) for n in ("tags", "purge") for text in getattr(rule, n)]:
+        names = {name for name in SLOT.findall(template) if not name.startswith("query.")}
+        for name in sorted(names - pattern.parameters - {"user"}):
+            near = suggest(name, [*pattern.parameters, "user", "query.NAME"])
+            raise ConfigurationError(
+                f"{where}: {field}={shorten(template)} has {{{name}}}, "
+                f"which the pattern does not name{near}"
+            )
+        if not template or set("{}") & set(SLOT.sub("", template)):
+            raise ConfigurationError(
+                f"{where}: {field}={shorten(template)} is not a template such as 'task:{{id}}'"
+            )
+
+
 def _check_contradictions(rule: Rule, where: str) -> None:
     if rule.query is not None and rule.ignore_query:
         raise ConfigurationError(
             f"{where}: 'query' and 'ignore_query' exclude each other: name the parameters "
             "that count, or those that do not"
+        )
+    if rule.purge and "POST" in rule.methods:
+        raise ConfigurationError(
+            f"{where}: 'purge' and POST in 'methods' exclude each other: a POST is a write, "
+            "or a question whose answer is stored"
         )
     if rule.store_private and rule.public:
         raise ConfigurationError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.types import Message
+
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity
 from asgi_cache.refresh import Refresher
@@ -24,3 +26,13 @@ class Services:
     """Names of the fields that are heard before ``Cache-Control`` (RFC 9213)."""
     name: bytes | None
     """What the cache calls itself in ``Cache-Status``; ``None``: it says nothing."""
+    hidden: frozenset[bytes]
+    """Names of the fields that are for caches and that clients do not see."""
+
+    def shown(self, message: Message) -> Message:
+        """Return a response's head as clients may see it."""
+        fields = message.get("headers", ())
+        if self.hidden.isdisjoint(name.lower() for name, _ in fields):
+            return message
+        kept = [(name, value) for name, value in fields if name.lower() not in self.hidden]
+        return {**message, "headers": kept}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlsplit
@@ -14,6 +14,7 @@ from asgi_cache.policy.fields import lines
 from asgi_cache.policy.key import filtered_query
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import RuleSet
+from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag
 
 MEMO_ENTRIES = 4096
 """Request lines whose target is remembered."""
@@ -35,12 +36,16 @@ class Target:
     pattern: str | None
     """The pattern of the rule; ``None`` where no rule matched."""
     url: str
+    origin: str
+    """Scheme and host."""
     query: bytes
     """The part of the query string that counts, which is all that the app is given."""
     parts: tuple[bytes, ...]
     """What the line contributes to the primary key."""
+    params: Mapping[str, str]
+    """The path parameters of the pattern."""
     tags: tuple[str, ...]
-    """What purges of this URL are recorded under."""
+    """The tags that come free with the request's line; its URL's is the first."""
 
 
 class Targets:
@@ -90,9 +95,9 @@ class Targets:
     def url_tags(self, url: str) -> tuple[str, ...]:
         """Return the tags of the stored responses to GET that *url* names."""
         split = urlsplit(url)
-        path = unquote(split.path)
         query = split.query.encode("latin-1", "replace")
-        rule, _ = self._rule("GET", path)
+        match = self._rules.match("GET", unquote(split.path))
+        rule = match.rule if match else None
         return (url_tag(url_without_query(url), filtered_query(query, rule or self._unruled)),)
 
     def _resolve(
@@ -105,7 +110,10 @@ class Targets:
         raw_path: bytes | None,
         query: bytes,
     ) -> Target:
-        rule, pattern = self._rule(method, route_path(path, root_path))
+        below = route_path(path, root_path)
+        match = self._rules.match(method, below)
+        rule = self._unruled if match is None else match.rule
+        pattern, params = (match.pattern, match.params) if match else (None, {})
         wire_path = quote(path, safe="/").encode() if raw_path is None else raw_path
         kept = filtered_query(query, rule or self._unruled)
         location = f"{scheme}://{host.decode('latin-1')}{wire_path.decode('latin-1')}"
@@ -119,22 +127,16 @@ class Targets:
             kept,
         )
         url = location + ("?" + query.decode("latin-1") if query else "")
-        return Target(rule, pattern, url, kept, parts, (url_tag(location, kept),))
-
-    def _rule(self, method: str, path: str) -> tuple[Rule | None, str | None]:
-        match = self._rules.match(method, path)
-        return (self._unruled, None) if match is None else (match.rule, match.pattern)
+        routes = [] if pattern is None else [route_tag(pattern)]
+        tags = (url_tag(location, kept), EVERYTHING, *routes, *path_tags(below))
+        origin = f"{scheme}://{host.decode('latin-1')}"
+        return Target(rule, pattern, url, origin, kept, parts, params, tags)
 
 
 def route_path(path: str, root_path: str) -> str:
     """Return *path* as routes see it: below where the app is mounted."""
     below = path.removeprefix(root_path)
     return below if below != path and (not below or below.startswith("/")) else path
-
-
-def url_tag(location: str, query: bytes) -> str:
-    """Return the tag under which purges of a URL are recorded."""
-    return f"url:{location}?{query.decode('latin-1')}"
 
 
 def url_without_query(url: str) -> str:

@@ -10,11 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from asgi_cache.asking import Unanswerable, ask
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.fetch import Fetch
+from asgi_cache.identity import user_name
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.invalidation import invalidated_urls, is_successful, same_origin
 from asgi_cache.policy.message import Fields
+from asgi_cache.policy.rule import Rule
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
+from asgi_cache.tags import group_tags, named_tag, rendered
 from asgi_cache.targets import Target
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -23,10 +26,18 @@ ABOUT_CONTENT = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Unsafe:
-    """One unsafe request; *own* is what GET of the same URL would ask for."""
+    """One unsafe request for *target*; *own* is what GET of the same URL would ask for."""
 
-    def __init__(self, services: Services, own: Target, scope: Scope, responder: Responder) -> None:
+    def __init__(
+        self,
+        services: Services,
+        target: Target,
+        own: Target,
+        scope: Scope,
+        responder: Responder,
+    ) -> None:
         self._services = services
+        self._target = target
         self._own = own
         self._scope = scope
         self._responder = responder
@@ -55,14 +66,37 @@ class Unsafe:
             await self._responder.message(message)
 
     async def _invalidate(self, fields: Fields) -> None:
-        """Void the request's own URL and those that the response points to."""
+        """Void the request's own URL, those that the response points to, and the rule's tags."""
         targets, own = self._services.targets, self._own
         others = [url for url in invalidated_urls(own.url, fields) if url != own.url]
-        tags = [*own.tags, *(tag for url in others for tag in targets.url_tags(url))]
+        tags = [
+            own.tags[0],
+            *(tag for url in others for tag in targets.url_tags(url)),
+            *group_tags(fields, b"cache-group-invalidation", own.origin),
+        ]
         try:
+            tags += map(named_tag, await self._rule_tags())
             await self._services.holdings.purge(tags)
         except StoreUnavailable:
             logger.exception("an invalidation could not be recorded: %r", own.url)
+
+    async def _rule_tags(self) -> list[str]:
+        """Return the tags that the route's rule says a success purges."""
+        target = self._target
+        if target.rule is None or not target.rule.purge:
+            return []
+        needs_user = any("{user}" in template for template in target.rule.purge)
+        user = await self._user(target.rule) if needs_user else ""
+        return rendered(target.rule.purge, target.params, target.query, user)
+
+    async def _user(self, rule: Rule) -> str:
+        identity = self._services.identity
+        credentials = identity.credentials(self._scope["headers"], cookies=rule.cookies == "safe")
+        try:
+            return user_name(await identity.partition(self._scope, credentials))
+        except Exception:
+            logger.exception("whose request this is could not be told; {user} is left empty")
+            return ""
 
     async def _recording(self, fields: Fields) -> Fetch | None:
         """Begin to record a response to POST that says it is one to GET as well.

@@ -183,6 +183,24 @@ def test_no_field_takes_just_anything(name):
             "every user",
             id="private-and-public",
         ),
+        pytest.param(
+            {"methods": ["GET", "POST"], "purge": ["a"]},
+            "'purge' and POST in 'methods' exclude each other: a POST is a write, or a question "
+            "whose answer is stored",
+            id="a-write-that-is-stored",
+        ),
+        pytest.param(
+            {"tags": ["task:{taks}"]},
+            "tags='task:{taks}' has {taks}, which the pattern does not name (known: user, "
+            "query.NAME)",
+            id="unknown-parameter-in-a-tag",
+        ),
+        pytest.param(
+            {"purge": ["task:{"]},
+            "purge='task:{' is not a template such as 'task:{id}'",
+            id="half-a-template",
+        ),
+        pytest.param({"tags": [""]}, "tags='' is not a template such as 'task:{id}'", id="no-tag"),
     ],
 )
 def test_a_wrong_rule_is_refused(value, message):

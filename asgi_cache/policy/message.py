@@ -71,6 +71,8 @@ class StoredResponse:
     etag_is_ours: bool = False
     """The app does not know the entity tag, so it cannot validate by it."""
     last_modified: bytes | None = None
+    tags: tuple[str, ...] = ()
+    """What it is purged by, besides what comes free with the request."""
     log: bytes = b""
     """Identity of the purge log that ``birth`` is a position of."""
     birth: int = 0

@@ -33,6 +33,10 @@ class Rule:
     """Whether the order of query parameters is of no account."""
     vary: tuple[str, ...] = ()
     """Request fields that are part of the key from the start."""
+    tags: tuple[str, ...] = ()
+    """Names to purge by; ``{task_id}``, ``{query.page}`` and ``{user}`` are filled in."""
+    purge: tuple[str, ...] = ()
+    """The tags that a successful POST, PUT, PATCH or DELETE on the route purges; as ``tags``."""
     status_ttl: Mapping[int, float] = field(default_factory=dict)
     """Freshness lifetime for a status code, before ``ttl``: negative caching."""
     methods: tuple[str, ...] = ("GET", "HEAD")

@@ -274,7 +274,12 @@ def vary_names(fields: Fields) -> tuple[bytes, ...]:
 
 
 def stored_response(
-    received: Received, key: bytes, body: bytes, log: bytes, birth: int
+    received: Received,
+    key: bytes,
+    body: bytes,
+    log: bytes = b"",
+    birth: int = 0,
+    tags: tuple[str, ...] = (),
 ) -> StoredResponse:
     """Make the record that is kept of a complete response."""
     response = received.response
@@ -302,6 +307,7 @@ def stored_response(
         etag=made or etag,
         etag_is_ours=made is not None,
         last_modified=combined(response.fields, b"last-modified"),
+        tags=tags,
         log=log,
         birth=birth,
     )

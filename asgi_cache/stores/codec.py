@@ -43,7 +43,7 @@ _INDEX: Final = 1
 
 _RESPONSE_SHAPES: Final = frozenset(
     (int, bytes, int, int, tuple, int, float, float, float, float, float, int)
-    + (etag, modified, bytes, bytes)
+    + (etag, modified, bytes, bytes, str)
     for etag in (bytes, type(None))
     for modified in (bytes, type(None))
 )
@@ -135,6 +135,7 @@ def _response_head(stored: StoredResponse) -> tuple[object, ...]:
         stored.last_modified,
         stored.log,
         stored.birth.to_bytes(_BIRTH_BYTES, "big"),
+        "\n".join(stored.tags),
     )
 
 
@@ -163,7 +164,7 @@ def _response(head: tuple[Any, ...], body: bytes) -> StoredResponse:
     if _shape(head) not in _RESPONSE_SHAPES:
         raise CorruptRecord("the head has values of other types")
     _, key, _, status, flat, added, stored_at, initial_age, lifetime, *rest = head
-    while_revalidate, if_error, flags, etag, last_modified, log, birth = rest
+    while_revalidate, if_error, flags, etag, last_modified, log, birth, tags = rest
     if not (
         200 <= status <= 599
         and 0 <= added <= len(flat) // 2
@@ -193,6 +194,7 @@ def _response(head: tuple[Any, ...], body: bytes) -> StoredResponse:
         etag=etag,
         etag_is_ours=flags & 8 != 0,
         last_modified=last_modified,
+        tags=tuple(tags.split("\n")) if tags else (),
         log=log,
         birth=int.from_bytes(birth, "big"),
     )

@@ -25,7 +25,8 @@ def size_of(record: Record) -> int:
     """Return how many bytes of memory *record* is counted as."""
     if isinstance(record, StoredResponse):
         parts = sum(len(name) + len(value) for name, value in record.fields)
-        return RECORD_OVERHEAD + PART_OVERHEAD * len(record.fields) + parts + len(record.body)
+        parts += sum(map(len, record.tags)) + len(record.body)
+        return RECORD_OVERHEAD + PART_OVERHEAD * (len(record.fields) + len(record.tags)) + parts
     return RECORD_OVERHEAD + sum(_size_of_variants(record))
 
 

@@ -194,3 +194,12 @@ async def test_a_full_redis_still_answers_hits(process):
         assert (miss.status, miss.body) == (200, b"hello")
         assert "stored" not in miss["cache-status"].split("; ")
         assert (await ask(cache, "/stored")).cache_status == "asgi-cache; hit"
+
+
+async def test_a_purge_in_one_process_is_seen_in_the_other(process):
+    """A worker that serves nothing purges for those that do."""
+    one, worker = process(App(Response(fields={"Cache-Tag": "a"}))), process(App())
+    await ask(one)
+    assert (await ask(one)).cache_status == "asgi-cache; hit"
+    await worker.cache.purge(tags="a")
+    assert "fwd=uri-miss" in (await ask(one))["cache-status"]

@@ -34,6 +34,7 @@ RESPONSE = StoredResponse(
     etag=b'"v1"',
     etag_is_ours=True,
     last_modified=b"Sun, 06 Nov 1994 08:49:37 GMT",
+    tags=("tag:task:7", "tag:größe/2"),
     log=b"\x00\xfflogid\r",
     birth=(1_700_000_000_000 << 24) | 7,
 )
@@ -82,6 +83,7 @@ class RecordingReader:
 _seconds = st.floats(min_value=0, max_value=1e12)
 _names = st.text("abcxyz0189-_!~", min_size=1, max_size=12).map(str.encode)
 _values = st.binary(max_size=30).filter(lambda value: not set(value) & set(b"\r\n\0"))
+_tags = st.text(min_size=1, max_size=20).filter(str.isprintable)
 _fields = st.lists(st.tuples(_names, _values), max_size=6).map(tuple)
 _keys = st.binary(min_size=16, max_size=16)
 
@@ -100,6 +102,7 @@ RESPONSE_STRATEGIES = {
     "etag": st.none() | _values,
     "etag_is_ours": st.booleans(),
     "last_modified": st.none() | _values,
+    "tags": st.lists(_tags, max_size=3).map(tuple),
     "log": st.binary(max_size=8),
     "birth": st.integers(0, (1 << 88) - 1),
 }

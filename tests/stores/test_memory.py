@@ -18,7 +18,7 @@ SIZE = RECORD_OVERHEAD
 
 def record(name, body=b""):
     """Return a record of the least size, under a key that begins with *name*."""
-    return response_under(name.encode().ljust(16, b"\0"), fields=(), body=body)
+    return response_under(name.encode().ljust(16, b"\0"), fields=(), tags=(), body=body)
 
 
 class Clock:
@@ -197,7 +197,8 @@ def test_logs_of_two_stores_differ(clock):
 def test_what_records_are_counted_as():
     """All that a record holds counts, and what holding it takes."""
     content = sum(len(name) + len(value) for name, value in RESPONSE.fields) + len(RESPONSE.body)
-    assert size_of(RESPONSE) == RECORD_OVERHEAD + 5 * PART_OVERHEAD + content
+    content += sum(map(len, RESPONSE.tags))
+    assert size_of(RESPONSE) == RECORD_OVERHEAD + (5 + 2) * PART_OVERHEAD + content
     names = len(b"accept") + len(b"accept-language")
     assert size_of(INDEX) == RECORD_OVERHEAD + (3 + 1) * PART_OVERHEAD + names
 

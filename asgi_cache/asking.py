@@ -13,7 +13,7 @@ from asgi_cache.policy.fields import combined
 from asgi_cache.policy.key import digest, selecting_value
 from asgi_cache.policy.message import Fields, Request
 from asgi_cache.policy.rule import Rule
-from asgi_cache.policy.validation import PRECONDITIONS
+from asgi_cache.policy.validation import CONDITIONALS, PRECONDITIONS
 from asgi_cache.request_body import BufferedReceive
 from asgi_cache.tags import rendered, user_tag
 from asgi_cache.targets import Target
@@ -35,6 +35,11 @@ FORWARDED = frozenset(
     {b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-proto"}
 )
 """Fields that apps build URLs from; those that are present are part of the key."""
+
+ALL_CONDITIONS = PRECONDITIONS | CONDITIONALS
+"""Fields that can make a request of another method than GET and HEAD fail."""
+
+ABOUT_BODY = (b"content-type", b"content-encoding")
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a POST request's body that can be part of a key."""
@@ -84,7 +89,7 @@ async def ask(
     if obstacle is not None:
         return Unanswerable("bypass", obstacle, receive)
     directives = parse_request(fields)
-    if directives.no_store:
+    if directives.no_store and rule.client_bypass:
         return Unanswerable("request", "no-store", receive)
     method, body = scope["method"], b""
     if method == "POST":
@@ -106,7 +111,7 @@ async def ask(
     key = digest(
         [
             *target.parts,
-            b"POST:" + digest([body]) if method == "POST" else b"GET",
+            b"POST:" + _content_digest(fields, body) if method == "POST" else b"GET",
             *(part for name in varying for part in (name, selecting_value(fields, name))),
             partition,
         ]
@@ -118,11 +123,16 @@ def _obstacle(method: str, fields: Fields, names: frozenset[bytes]) -> str | Non
     """Say what makes it unsafe, or of no use, to answer such a request from a store."""
     if not names.isdisjoint(OVERRIDES):
         return "override-field"
-    if not names.isdisjoint(PRECONDITIONS):
+    if not names.isdisjoint(PRECONDITIONS if method != "POST" else ALL_CONDITIONS):
         return "precondition"
     if method != "POST" and _has_body(fields, names):
         return "request-body"
     return None
+
+
+def _content_digest(fields: Fields, body: bytes) -> bytes:
+    """Digest a body with the fields that say what its bytes mean."""
+    return digest([body, *(selecting_value(fields, name) for name in ABOUT_BODY)])
 
 
 def _has_body(fields: Fields, names: frozenset[bytes]) -> bool:

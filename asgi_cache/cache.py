@@ -20,6 +20,7 @@ from asgi_cache.config import (
     settings_from_environment,
     settings_from_mapping,
 )
+from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity, UserId, partition_of
@@ -58,9 +59,13 @@ class Cache:
     ) -> None:
         if isinstance(store, str):
             options["store"], store = store, None
+        if user_id is not None and not callable(user_id):
+            raise ConfigurationError(f"Cache: user_id={user_id!r} is not a function of the request")
         settings = settings_from_mapping(options, source="Cache", base=settings or Settings())
         self.settings: Settings = settings
-        self.store: Store = open_store(store or settings.store, settings.namespace)
+        self.store: Store = open_store(
+            settings.store if store is None else store, settings.namespace, clock
+        )
         salt = (settings.namespace, settings.version)
         secret = (settings.secret or settings.namespace).encode()
         self._services = Services(
@@ -79,7 +84,7 @@ class Cache:
         cls,
         path: str | PathLike[str] | None = None,
         *,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         store: Redis | Store | None = None,
         user_id: UserId | None = None,
     ) -> Cache:
@@ -91,7 +96,7 @@ class Cache:
             ConfigurationError: The file, a variable or a setting cannot be used.
         """
         stated = Settings() if path is None else load_settings(path)
-        settings = settings_from_environment(environ, stated)
+        settings = settings_from_environment(os.environ if environ is None else environ, stated)
         return cls(settings=settings, store=store, user_id=user_id)
 
     async def handle(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,13 +127,10 @@ class Cache:
             StoreUnavailable: The purge could not be recorded; nothing is known to be void.
             ValueError: Nothing was named, or *url* is not absolute.
         """
+        targets = self._services.targets
         named = [
             *map(named_tag, _each(tags)),
-            *(
-                tag
-                for each in _each(url)
-                for tag in self._services.targets.url_tags(absolute(each))
-            ),
+            *(targets.url_tag(absolute(each)) for each in _each(url)),
             *map(path_tag, _each(path)),
             *map(route_tag, _each(route)),
             *([] if user is None else [user_tag(partition_of(str(user)))]),
@@ -149,7 +151,7 @@ def _each(named: str | Iterable[str]) -> Iterable[str]:
 
 
 def absolute(url: str) -> str:
-    """Return *url* as keys have it: with an authority in lower case, and a path.
+    """Return *url*, with a path if it has none.
 
     Raises:
         ValueError: It names no host; a path on every host is for ``path=``.
@@ -157,7 +159,7 @@ def absolute(url: str) -> str:
     split = urlsplit(url)
     if not split.scheme or not split.netloc:
         raise ValueError(f"{url!r} is not an absolute URL; purge(path=...) takes paths")
-    return split._replace(netloc=split.netloc.lower(), path=split.path or "/").geturl()
+    return split._replace(path=split.path or "/").geturl()
 
 
 def identifier(name: str) -> bytes:

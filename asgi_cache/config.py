@@ -61,7 +61,7 @@ class Settings:
     """As in a rule; the default for every rule and for requests without one."""
     max_body: int = _RULE.max_body
     """As in a rule; the default for every rule and for requests without one."""
-    credentials: tuple[str, ...] = ("authorization", "cookie")
+    credentials: tuple[str, ...] = ("authorization", "cookie", "x-api-key", "x-auth-token")
     """What says whose request it is: names of fields, or ``cookie:NAME`` for one cookie."""
     hosts: tuple[str, ...] | None = None
     """The hosts whose responses are stored. ``None``: all."""
@@ -91,7 +91,10 @@ def settings_from_mapping(
         ConfigurationError: A setting is unknown or unfit.
     """
     readers = _setting_readers()
-    settings = replace(base, **read_fields(mapping, readers, where=source, kind="setting"))
+    given = {f.name: getattr(base, f.name) for f in fields(base)}
+    given = {name: value for name, value in given.items() if value != getattr(_DEFAULTS, name)}
+    stated = {**given, **mapping}  # what a program put into Settings was read by nobody yet
+    settings = replace(_DEFAULTS, **read_fields(stated, readers, where=source, kind="setting"))
     try:
         compile_rules(settings)
     except ConfigurationError as error:

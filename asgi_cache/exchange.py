@@ -16,13 +16,13 @@ from asgi_cache.asking import Asked, Unanswerable, ask
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.fetch import Fetch
 from asgi_cache.outcome import Outcome
-from asgi_cache.policy.cache_control import RequestDirectives
+from asgi_cache.policy.cache_control import RequestDirectives, parse_request
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.invalidation import (
     SAFE_METHODS,
 )
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.policy.reuse import Forward, Reuse, Validate, assess, effective_directives
+from asgi_cache.policy.reuse import Forward, Reuse, Validate, assess
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.serving import Reply, reply, reply_from_part
 from asgi_cache.policy.validation import (
@@ -82,14 +82,15 @@ class Exchange:
         services = self._services
         asked = await ask(self._scope, self._receive, target, rule, services.identity)
         if isinstance(asked, Unanswerable):
-            await self._bypass(asked)
+            await self._bypass(asked, target, rule)
             return
         try:
             found = await services.holdings.find(asked.key, asked.request.fields, asked.tags)
             if found.stored is None and await self._serve_part(asked):
                 return
         except StoreUnavailable:
-            await self._bypass(Unanswerable("bypass", "store-unavailable", asked.receive))
+            why = Unanswerable("bypass", "store-unavailable", asked.receive)
+            await self._bypass(why, target, rule)
             return
         if found.stored is None:
             await self._fetch(found.reason, asked, None)
@@ -127,9 +128,7 @@ class Exchange:
 
     async def _fetch(self, reason: str, asked: Asked, stored: StoredResponse | None) -> None:
         """Run the app for this request; the stored response, if any, may be found still good."""
-        if effective_directives(asked.request, asked.rule).only_if_cached:
-            self._outcome.detail = "only-if-cached"
-            await self._responder.reply(Reply(HTTPStatus.GATEWAY_TIMEOUT, EMPTY, b""))
+        if await self._refuse_to_ask(asked.rule):
             return
         self._outcome.forwarded = reason
         scope = self._app_scope(asked, stored)
@@ -166,8 +165,18 @@ class Exchange:
             }
         return scope
 
-    async def _bypass(self, why: Unanswerable) -> None:
+    async def _refuse_to_ask(self, rule: Rule) -> bool:
+        """Answer 504 if the client wants the app left alone (RFC 9111, section 5.2.1.7)."""
+        asks = rule.client_bypass and parse_request(self._scope["headers"]).only_if_cached
+        if asks:
+            self._outcome.detail = "only-if-cached"
+            await self._responder.reply(Reply(HTTPStatus.GATEWAY_TIMEOUT, EMPTY, b""))
+        return asks
+
+    async def _bypass(self, why: Unanswerable, target: Target, rule: Rule) -> None:
         """Let the app answer, and say why; nothing is stored."""
+        if await self._refuse_to_ask(rule):
+            return
         self._outcome.forwarded, self._outcome.detail = why.reason, why.detail
 
         async def send(message: Message) -> None:
@@ -176,7 +185,9 @@ class Exchange:
             else:
                 await self._responder.message(message)
 
-        await self._app(self._scope, why.receive, send)
+        # The app sees the same query whether or not the cache is at work.
+        scope = {**self._scope, "query_string": target.query}
+        await self._app(scope, why.receive, send)
 
 
 def _is_too_long(scope: Scope) -> bool:

@@ -5,22 +5,30 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from http import HTTPStatus
+from math import inf
 
 from starlette.types import ASGIApp, Message, Receive, Scope
 
 from asgi_cache.asking import Asked
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.cache_control import parse_response
-from asgi_cache.policy.fields import combined
+from asgi_cache.policy.fields import combined, parse_date
 from asgi_cache.policy.message import Fields, Response, StoredResponse
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
 from asgi_cache.policy.serving import Reply, reply
-from asgi_cache.policy.storing import Received, client_fields, forbidding_clause, is_whole
+from asgi_cache.policy.storing import (
+    Received,
+    client_fields,
+    forbidding_clause,
+    is_whole,
+    vary_names,
+)
 from asgi_cache.policy.validation import (
+    VALIDATORS,
     head_agrees,
     is_not_modified,
+    is_same_representation,
     merged_fields,
-    modified_at,
     not_modified_fields,
 )
 from asgi_cache.recorder import Recorder
@@ -76,7 +84,8 @@ class Fetch:
         except Exception:
             stale = self._stale_for_error()
             if stale is None or (self._received is not None and self._held is None):
-                await self._release()
+                if self._held is not None:
+                    await self._responder.head(self._held)
                 raise
             logger.warning("the app failed; a stale response was served", exc_info=True)
             self._held = None
@@ -101,7 +110,8 @@ class Fetch:
                 await self._pass(message)
 
     async def _take_head(self, message: Message) -> None:
-        fields = tuple((name.lower(), value) for name, value in message.get("headers", ()))
+        message = {**message, "headers": list(message.get("headers", ()))}
+        fields = tuple((name.lower(), value) for name, value in message["headers"])
         self._fields, message = fields, self._services.shown(message)
         fields = tuple(pair for pair in fields if pair[0] not in self._services.hidden)
         directives = parse_response(fields, self._services.targeted)
@@ -109,8 +119,10 @@ class Fetch:
         if await self._settle_with_stored(received):
             return
         recorder = Recorder(fields, self._asked.rule.max_body)
-        self._outcome.detail = self._obstacle(received, recorder, message)
-        if self._outcome.detail is not None:
+        obstacle = self._obstacle(received, recorder, message)
+        if obstacle is not None:
+            if not self._outcome.stored:  # as a response to HEAD that renewed one to GET is
+                self._outcome.detail = obstacle
             await self._pass_head(message)
             return
         self._recorder, self._held = recorder, message
@@ -133,15 +145,17 @@ class Fetch:
         return "trailers" if message.get("trailers") else None
 
     async def _take_body(self, message: Message) -> None:
-        if self._recorder is None:
+        recorder = self._recorder
+        if recorder is None:
             await self._pass(message)
             return
-        self._recorder.add(message.get("body", b""))
+        recorder.add(message.get("body", b""))
         if message.get("more_body", False):
             await self._release()
             await self._pass(message)
             return
-        stored = await self._keep(self._recorder.body())
+        self._recorder = None  # whatever an app sends after its last chunk is not of the body
+        stored = await self._keep(recorder.body())
         if stored is not None and self._held is not None:
             await self._answer_from(stored, message)
         else:
@@ -195,20 +209,27 @@ class Fetch:
     ) -> None:
         """Pass the app's head on; a 304 instead, if the client has what is coming."""
         received = self._received
-        if received is not None and self._is_conditional(received):
-            fields = received.response.fields
-            changed = modified_at(fields, received.arrived_at)
-            etag = combined(fields, b"etag")
-            if is_not_modified(received.request.fields, etag, changed, received.arrived_at):
-                self._outcome.forward_status = HTTPStatus.OK
-                kept = not_modified_fields((*fields, *added))
-                await self._answer(Reply(HTTPStatus.NOT_MODIFIED, kept, b""))
-                return
-        await self._responder.head(message, added)
+        if received is None or not self._client_has(received):
+            await self._responder.head(message, added)
+            return
+        self._outcome.forward_status = HTTPStatus.OK
+        kept = not_modified_fields((*received.response.fields, *added))
+        await self._answer(Reply(HTTPStatus.NOT_MODIFIED, kept, b""))
 
-    def _is_conditional(self, received: Received) -> bool:
-        """Whether the client may be told that it has what is coming."""
-        return received.response.status == HTTPStatus.OK and received.request.method != "POST"
+    def _client_has(self, received: Received) -> bool:
+        """Whether the client's own condition, if it was kept from the app, is met.
+
+        Only what the app itself says of its response can tell, as none of it was seen yet.
+        """
+        response, request = received.response, received.request
+        if response.status != HTTPStatus.OK or request.method == "POST":
+            return False
+        if self._asked.target.pattern is None and self._stored is None:
+            return False
+        etag, modified = (combined(response.fields, n) for n in (b"etag", b"last-modified"))
+        instant = parse_date(modified or b"", received.arrived_at)
+        changed_at = inf if instant is None else instant
+        return is_not_modified(request.fields, etag, changed_at, received.arrived_at)
 
     async def _pass(self, message: Message) -> None:
         """Pass a message on, unless the client has been answered already."""
@@ -229,7 +250,7 @@ class Fetch:
         if self._asked.request.method == "HEAD":
             await self._update_from_head(stored, received)
         elif status == HTTPStatus.NOT_MODIFIED:
-            await self._freshen(stored, received)
+            await self._serve_validated(stored, received)
             return True
         stale = self._stale_for_error() if status in ERRORS else None
         if stale is None:
@@ -238,9 +259,17 @@ class Fetch:
         await self._serve_stale(stale)
         return True
 
-    async def _freshen(self, stored: StoredResponse, received: Received) -> None:
-        """The app said that *stored* is still good: renew it, and answer with it (4.3.3)."""
-        renewed = await self._renew(stored, received)
+    async def _serve_validated(self, stored: StoredResponse, received: Received) -> None:
+        """The app said that *stored* is still good: renew it, and answer with it (4.3.3).
+
+        A 304 that names another representation contradicts itself. It renews nothing, and
+        the next request asks for the whole response (section 4.3.4).
+        """
+        if is_same_representation(stored, received.response.fields):
+            renewed = await self._renew(stored, received)
+        else:
+            renewed = stored
+            await self._drop(stored)
         now = self._services.clock()
         age = renewed.age_at(now)
         self._outcome.forward_status = HTTPStatus.NOT_MODIFIED
@@ -253,26 +282,32 @@ class Fetch:
         merged = self._receive(Response(stored.status, fields, directives))
         merged = replace(merged, request=replace(merged.request, method="GET"))
         renewed = self._holdings.renewed(stored, merged, self._birth)
+        same_selection = vary_names(fields) == vary_names(stored.fields)
+        if forbidding_clause(merged) is not None or not same_selection:
+            await self._drop(stored)
+            return renewed
         try:
-            if forbidding_clause(merged) is None:
-                await self._holdings.put(renewed)
-                self._outcome.stored = True
-            else:
-                await self._holdings.drop(stored)
+            await self._holdings.put(renewed)
+            self._outcome.stored = True
         except StoreUnavailable:
             self._outcome.detail = "store-unavailable"
         return renewed
 
+    async def _drop(self, stored: StoredResponse) -> None:
+        try:
+            await self._holdings.drop(stored)
+        except StoreUnavailable:
+            self._outcome.detail = "store-unavailable"
+
     async def _update_from_head(self, stored: StoredResponse, received: Received) -> None:
         """A response to HEAD renews the stored response to GET, or shows it wrong (4.3.5)."""
         response = received.response
-        if head_agrees(stored, response.status, response.fields):
-            await self._renew(stored, received)
-        elif response.status == stored.status:
-            try:
-                await self._holdings.drop(stored)
-            except StoreUnavailable:
-                self._outcome.detail = "store-unavailable"
+        if response.status != stored.status:
+            return
+        if not head_agrees(stored, response.status, response.fields):
+            await self._drop(stored)
+        elif any(name in VALIDATORS for name, _ in response.fields):
+            await self._renew(stored, received)  # without one nothing says the content is the same
 
     def _stale_for_error(self) -> StoredResponse | None:
         """Return the stored response, if it may be served because the app failed."""

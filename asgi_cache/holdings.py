@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
+from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.key import part_key, select, variant_of, with_variant
 from asgi_cache.policy.message import Fields, StoredResponse, VariantIndex
 from asgi_cache.policy.storing import Received, keep_for, stored_response
 from asgi_cache.purging import PurgeLog
 from asgi_cache.stores.base import Record, Store
+
+T = TypeVar("T")
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 INDEX_TTL = 86400.0
 """Seconds that a variant index is kept at least, as its variants end at different times."""
@@ -42,11 +48,16 @@ Tags: TypeAlias = Callable[[], Sequence[str]]
 
 
 class Holdings:
-    """Finds, keeps and voids responses in a store, with the purge log's word on each."""
+    """Finds, keeps and voids responses in a store, with the purge log's word on each.
+
+    Whatever goes wrong in a store comes out as `StoreUnavailable`; that it began and that it
+    ended is logged, once each.
+    """
 
     def __init__(self, store: Store, log: PurgeLog) -> None:
         self._store = store
         self._log = log
+        self._failing = False
         store.follow(log)
 
     def birth(self) -> Birth:
@@ -55,18 +66,18 @@ class Holdings:
 
     async def find(self, primary: bytes, fields: Fields, tags: Tags) -> Found:
         """Return the stored response that a request with *fields* selects (RFC 9111, 4.1)."""
-        record = await self._store.get(primary)
+        record = await self._get(primary)
         if isinstance(record, VariantIndex):
             variant = select(record, fields)
-            record = None if variant is None else await self._store.get(variant.selector)
             if variant is None:
                 return VARY_MISS
+            record = await self._get(variant.selector)
         good = self._good(record, tags)
         return URI_MISS if good is None else Found(good)
 
     async def find_part(self, primary: bytes, tags: Tags) -> StoredResponse | None:
         """Return the stored part of a response that is not stored as a whole."""
-        return self._good(await self._store.get(part_key(primary)), tags)
+        return self._good(await self._get(part_key(primary)), tags)
 
     def _good(self, record: Record | None, tags: Tags) -> StoredResponse | None:
         """Return *record* if it is a response that nothing has purged."""
@@ -80,7 +91,7 @@ class Holdings:
         primary: bytes,
         body: bytes,
         birth: Birth,
-        tags: tuple[str, ...] = (),
+        tags: tuple[str, ...],
     ) -> StoredResponse:
         """Store a complete response, beside the other variants of its URL if it varies."""
         if received.response.status == HTTPStatus.PARTIAL_CONTENT:
@@ -90,10 +101,11 @@ class Holdings:
         stored = stored_response(received, key, body, *birth, tags)
         await self.put(stored)
         if variant is not None:
-            record = await self._store.get(primary)
+            # Of two processes that do this at once, one's variant is lost: a miss, no more.
+            record = await self._get(primary)
             index = record if isinstance(record, VariantIndex) else None
             kept = max(keep_for(stored), INDEX_TTL)
-            await self._store.put(primary, with_variant(index, primary, variant), kept)
+            await self._put(primary, with_variant(index, primary, variant), kept)
         return stored
 
     def renewed(self, stored: StoredResponse, received: Received, birth: Birth) -> StoredResponse:
@@ -102,12 +114,38 @@ class Holdings:
 
     async def put(self, stored: StoredResponse) -> None:
         """Store *stored* under its own key, for as long as it can be of any use."""
-        await self._store.put(stored.key, stored, keep_for(stored))
+        await self._put(stored.key, stored, keep_for(stored))
 
     async def drop(self, stored: StoredResponse) -> None:
         """Forget *stored*."""
-        await self._store.delete(stored.key)
+        await self._reach(self._store.delete(stored.key))
 
     async def purge(self, tags: Sequence[str]) -> None:
         """Void every response that carries one of *tags*, in every process."""
-        await self._store.append(tags)
+        await self._reach(self._store.append(tags))
+
+    async def _get(self, key: bytes) -> Record | None:
+        return await self._reach(self._store.get(key))
+
+    async def _put(self, key: bytes, record: Record, ttl: float) -> None:
+        await self._reach(self._store.put(key, record, ttl))
+
+    async def _reach(self, operation: Awaitable[T]) -> T:
+        try:
+            result = await operation
+        except Exception as error:  # noqa: BLE001 - no mistake in a store may cost a request
+            raise self._unavailable(error) from None
+        if self._failing:
+            self._failing = False
+            logger.warning("the store answers again")
+        return result
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        """Note that the store failed; what is no failure of a store is a mistake in one."""
+        if not isinstance(error, StoreUnavailable):
+            logger.error("the store raised what it must not", exc_info=error)
+            return StoreUnavailable("the store failed")
+        if not self._failing:
+            self._failing = True
+            logger.warning("the store is out of reach, the app answers: %s", error)
+        return error

@@ -39,7 +39,7 @@ class Identity:
         self._cookies = tuple(
             name.partition(":")[2] for name in credentials if name.startswith("cookie:")
         )
-        self._secret = secret
+        self._key = blake2b(secret).digest()
         self._user_id = user_id
 
     def credentials(self, fields: Fields, *, cookies: bool) -> list[bytes]:
@@ -68,11 +68,18 @@ class Identity:
 
         A hash of everything shown cannot be forged without showing the same, which an
         unverified claim inside a token could.
+
+        Raises:
+            LookupError: It is somebody's request, and nothing tells whose.
         """
         user = await self._user(scope)
         if user is not None:
             return partition_of(user)
-        return b"hash:" + self._hash(credentials) if credentials else NOBODY
+        if credentials:
+            return b"hash:" + self._hash(credentials)
+        if is_verified(scope.get("user")):
+            raise LookupError("a verified user has no identity and shows no credentials")
+        return NOBODY
 
     async def _user(self, scope: Scope) -> str | None:
         if self._user_id is None:
@@ -82,7 +89,7 @@ class Identity:
         return str(identity) if identity not in {None, ""} else None
 
     def _hash(self, credentials: Sequence[bytes]) -> bytes:
-        state = blake2b(digest_size=16, key=self._secret)
+        state = blake2b(digest_size=16, key=self._key)
         for part in credentials:
             state.update(len(part).to_bytes(8, "big"))
             state.update(part)
@@ -97,10 +104,15 @@ def user_name(partition: bytes) -> str:
 
 def verified_user(user: Any) -> str | None:
     """Return the identity of a user whom an authentication middleware has verified."""
-    if user is None or not getattr(user, "is_authenticated", False):
+    if not is_verified(user):
         return None
     try:
         identity = user.identity
-    except NotImplementedError:  # Starlette's SimpleUser has none
+    except NotImplementedError:  # a user class of Starlette's that has none
         return None
-    return identity if isinstance(identity, str) and identity else None
+    return None if identity in {None, ""} else str(identity)
+
+
+def is_verified(user: Any) -> bool:
+    """Whether an authentication middleware knows who this is."""
+    return bool(getattr(user, "is_authenticated", False))

@@ -23,8 +23,10 @@ class CacheMiddleware:
                 f"CacheMiddleware: {', '.join(sorted(options))} given beside cache=; "
                 "a Cache has its own settings"
             )
+        if not isinstance(cache, Cache | None):
+            raise ConfigurationError(f"CacheMiddleware: cache={cache!r} is not a Cache")
         self.app = app
-        self.cache: Cache = cache or Cache(**options)
+        self.cache: Cache = Cache(**options) if cache is None else cache
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; pass everything else on."""

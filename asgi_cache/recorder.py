@@ -32,7 +32,7 @@ class Recorder:
         if self.overflowed:
             self._chunks.clear()
         else:
-            self._chunks.append(chunk)
+            self._chunks.append(bytes(chunk))  # it may be a view of what the app writes again
 
     def body(self) -> bytes | None:
         """Return the body, now that the app says it is complete; nothing if it is not.

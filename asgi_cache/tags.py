@@ -57,9 +57,12 @@ def collecting_tags() -> Iterator[list[str]]:
         _handlers_tags.reset(token)
 
 
-def url_tag(location: str, query: bytes) -> str:
-    """Return the tag of a URL: scheme, host and path, and the part of the query that counts."""
-    return f"url:{location}?{query.decode('latin-1')}"
+def url_tag(origin: str, path: str, query: bytes) -> str:
+    """Return the tag of a URL: its origin, its decoded path, the part of the query that counts.
+
+    URLs that an app may take for the same have the same tag; rather too much is purged.
+    """
+    return f"url:{origin}{path}?{query.decode('latin-1')}"
 
 
 def path_tag(path: str) -> str:

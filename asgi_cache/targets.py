@@ -11,13 +11,17 @@ from urllib.parse import quote, unquote, urlsplit
 from starlette.types import Scope
 
 from asgi_cache.policy.fields import lines
+from asgi_cache.policy.invalidation import DEFAULT_PORTS
 from asgi_cache.policy.key import filtered_query
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import RuleSet
 from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag
 
 MEMO_ENTRIES = 4096
-"""Request lines whose target is remembered."""
+"""Request lines whose target is remembered: the latest."""
+
+MEMO_LENGTH = 512
+"""Characters of a URL beyond which it is not remembered."""
 
 LENGTH_LIMIT = 8192
 """Bytes of path and query beyond which a request is not looked up at all."""
@@ -85,20 +89,25 @@ class Targets:
             scope.get("raw_path"),
             scope.get("query_string", b""),
         )
-        target = self._memo.get(line)
-        if target is None:
+        return self._memo.get(line) or self._remember(line)
+
+    def _remember(self, line: _Line) -> Target:
+        """Resolve a line that was not seen lately; one that is long is not remembered."""
+        target = self._resolve(*line)
+        if len(target.url) <= MEMO_LENGTH:
             if len(self._memo) >= MEMO_ENTRIES:
-                self._memo.clear()
-            target = self._memo[line] = self._resolve(*line)
+                del self._memo[next(iter(self._memo))]
+            self._memo[line] = target
         return target
 
-    def url_tags(self, url: str) -> tuple[str, ...]:
-        """Return the tags of the stored responses to GET that *url* names."""
+    def url_tag(self, url: str, root_path: str = "") -> str:
+        """Return the tag of the stored responses to GET that *url* names."""
         split = urlsplit(url)
-        query = split.query.encode("latin-1", "replace")
-        match = self._rules.match("GET", unquote(split.path))
+        path, query = unquote(split.path), split.query.encode("latin-1", "replace")
+        match = self._rules.match("GET", route_path(path, root_path))
         rule = match.rule if match else None
-        return (url_tag(url_without_query(url), filtered_query(query, rule or self._unruled)),)
+        kept = filtered_query(query, rule or self._unruled)
+        return url_tag(plain_origin(split.scheme, split.netloc), path, kept)
 
     def _resolve(
         self,
@@ -116,7 +125,7 @@ class Targets:
         pattern, params = (match.pattern, match.params) if match else (None, {})
         wire_path = quote(path, safe="/").encode() if raw_path is None else raw_path
         kept = filtered_query(query, rule or self._unruled)
-        location = f"{scheme}://{host.decode('latin-1')}{wire_path.decode('latin-1')}"
+        origin = f"{scheme}://{host.decode('latin-1')}"
         parts = (
             *self._salt,
             scheme.encode(),
@@ -126,10 +135,12 @@ class Targets:
             wire_path,
             kept,
         )
-        url = location + ("?" + query.decode("latin-1") if query else "")
+        url = (
+            origin + wire_path.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
+        )
+        own = url_tag(plain_origin(scheme, host.decode("latin-1")), path, kept)
         routes = [] if pattern is None else [route_tag(pattern)]
-        tags = (url_tag(location, kept), EVERYTHING, *routes, *path_tags(below))
-        origin = f"{scheme}://{host.decode('latin-1')}"
+        tags = (own, EVERYTHING, *routes, *path_tags(below))
         return Target(rule, pattern, url, origin, kept, parts, params, tags)
 
 
@@ -139,6 +150,8 @@ def route_path(path: str, root_path: str) -> str:
     return below if below != path and (not below or below.startswith("/")) else path
 
 
-def url_without_query(url: str) -> str:
-    """Return scheme, host and path of *url*."""
-    return urlsplit(url)._replace(query="", fragment="").geturl()
+def plain_origin(scheme: str, host: str) -> str:
+    """Return scheme and host without the port that goes without saying (RFC 9110, 4.2.3)."""
+    name, _, port = host.rpartition(":")
+    is_default = name and port in {"", str(DEFAULT_PORTS.get(scheme))}
+    return f"{scheme}://{(name if is_default else host).lower()}"

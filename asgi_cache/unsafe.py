@@ -12,7 +12,7 @@ from asgi_cache.errors import StoreUnavailable
 from asgi_cache.fetch import Fetch
 from asgi_cache.identity import user_name
 from asgi_cache.policy.fields import combined
-from asgi_cache.policy.invalidation import invalidated_urls, is_successful, same_origin
+from asgi_cache.policy.invalidation import is_successful, pointed_to, same_origin
 from asgi_cache.policy.message import Fields
 from asgi_cache.policy.rule import Rule
 from asgi_cache.responder import Responder
@@ -42,22 +42,27 @@ class Unsafe:
         self._scope = scope
         self._responder = responder
         self._fetch: Fetch | None = None
+        self._voided: list[str] = []
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
         """Run *app*; its client hears of a success only after the invalidation.
 
-        A client that has been told of its write must never read what was there before.
+        A client that has been told of its write must never read what was there before. An
+        app may commit after it has answered, so that what was read in between is voided too.
         """
         try:
             await app(self._scope, receive, self.send)
         finally:
             if self._fetch is not None:
                 await self._fetch.finish()
+            elif self._voided:
+                await self._purge(self._voided)
 
     async def send(self, message: Message) -> None:
         """Take one message of the app's."""
         if message["type"] == "http.response.start" and is_successful(message["status"]):
-            fields = [(name.lower(), value) for name, value in message.get("headers", ())]
+            message = {**message, "headers": list(message.get("headers", ()))}
+            fields = [(name.lower(), value) for name, value in message["headers"]]
             await self._invalidate(fields)
             self._fetch = await self._recording(fields)
         if self._fetch is not None:
@@ -67,18 +72,23 @@ class Unsafe:
 
     async def _invalidate(self, fields: Fields) -> None:
         """Void the request's own URL, those that the response points to, and the rule's tags."""
-        targets, own = self._services.targets, self._own
-        others = [url for url in invalidated_urls(own.url, fields) if url != own.url]
+        own, root_path = self._own, self._scope.get("root_path", "")
+        targets = self._services.targets
         tags = [
-            own.tags[0],
-            *(tag for url in others for tag in targets.url_tags(url)),
+            *([] if own.rule is None else [own.tags[0]]),
+            *(targets.url_tag(url, root_path) for url in pointed_to(own.url, fields)),
             *group_tags(fields, b"cache-group-invalidation", own.origin),
+            *map(named_tag, await self._rule_tags()),
         ]
+        if tags:
+            self._voided = tags
+            await self._purge(tags)
+
+    async def _purge(self, tags: list[str]) -> None:
         try:
-            tags += map(named_tag, await self._rule_tags())
             await self._services.holdings.purge(tags)
         except StoreUnavailable:
-            logger.exception("an invalidation could not be recorded: %r", own.url)
+            logger.exception("an invalidation could not be recorded: %r", self._own.url)
 
     async def _rule_tags(self) -> list[str]:
         """Return the tags that the route's rule says a success purges."""

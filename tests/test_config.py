@@ -307,3 +307,23 @@ def test_variables_win_over_the_file_and_the_file_over_arguments(toml):
     assert settings_from_environment(environ, base) == Settings(
         version="environment", namespace="file", cache_status_name="base"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        pytest.param(Settings(credentials=()), "credentials", id="nothing-is-a-credential"),
+        pytest.param(Settings(namespace=""), "namespace", id="no-namespace"),
+        pytest.param(Settings(rules={"/": {"tll": 1}}), "tll", id="a-wrong-rule"),
+    ],
+)
+def test_settings_made_by_a_program_are_checked_too(settings, named):
+    """What nobody has read yet is read when a cache is made of it."""
+    with pytest.raises(ConfigurationError, match=named):
+        settings_from_mapping({}, source="Cache", base=settings)
+
+
+def test_settings_made_by_a_program_are_read_as_any_other():
+    """Names of fields count in any case."""
+    base = Settings(credentials=("Authorization",))
+    assert settings_from_mapping({}, source="Cache", base=base).credentials == ("authorization",)

@@ -36,7 +36,13 @@ def test_a_path_falls_with_its_prefixes_and_no_others(path, other):
 @given(st.text(max_size=9), st.binary(max_size=9))
 def test_kinds_of_tags_never_meet(name, data):
     """Whatever an app calls a tag, it is no URL, path, route or user, and not everything."""
-    tags = [named_tag(name), path_tag(name), route_tag(name), url_tag(name, b""), user_tag(data)]
+    tags = [
+        named_tag(name),
+        path_tag(name),
+        route_tag(name),
+        url_tag(name, "", b""),
+        user_tag(data),
+    ]
     assert len({"*", *tags}) == 6
 
 

@@ -21,12 +21,11 @@ def is_successful(status: int) -> bool:
     return 200 <= status < 400
 
 
-def invalidated_urls(url: str, fields: Fields) -> Iterator[str]:
-    """Yield *url*, and what ``Location`` and ``Content-Location`` name on the same origin.
+def pointed_to(url: str, fields: Fields) -> Iterator[str]:
+    """Yield the URLs that ``Location`` and ``Content-Location`` name on the origin of *url*.
 
     Another origin's URLs are left alone, since the response has no say over them.
     """
-    yield url
     for reference in (value for name in POINTERS for value in lines(fields, name)):
         target = same_origin(url, reference)
         if target is not None and target != url:

@@ -63,7 +63,7 @@ def assess(stored: StoredResponse, request: Request, rule: Rule, now: float) -> 
     if stored.must_validate:
         return Validate("stale")
     if refuses(directives, age, ttl):
-        return Validate("request")
+        return Validate("request" if ttl > 0 else "stale")
     if ttl > 0:
         return Reuse(age, ttl)
     return _assess_stale(stored, directives, age, ttl)

@@ -9,6 +9,9 @@ from asgi_cache.policy.message import Fields, StoredResponse
 CONDITIONALS = frozenset({b"if-none-match", b"if-modified-since"})
 """What a client asks about its own copy; the cache can answer it after a full response."""
 
+VALIDATORS = frozenset({b"etag", b"last-modified"})
+"""What tells one version of a response from another (RFC 9110, section 8.8)."""
+
 PRECONDITIONS = frozenset({b"if-match", b"if-unmodified-since"})
 """What only the app can evaluate (RFC 9110, section 13.2.1)."""
 

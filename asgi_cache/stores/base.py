@@ -8,6 +8,8 @@ from typing import Protocol, TypeAlias
 
 from asgi_cache.policy.message import StoredResponse, VariantIndex
 
+ONE_CACHE: str = "this store is in use by another Cache; give each a store of its own"
+
 Record: TypeAlias = StoredResponse | VariantIndex
 """What is stored under a key. Records are immutable, so that a store may hand out its own."""
 
@@ -57,7 +59,11 @@ class Store(Protocol):
         """Forget *key*; it need not be there."""
 
     def follow(self, reader: LogReader) -> None:
-        """Tell *reader* of the log from now on; called once, before any other operation."""
+        """Tell *reader* of the log from now on; called once, before any other operation.
+
+        Raises:
+            ConfigurationError: Another cache follows it; of two, one would miss the purges.
+        """
 
     async def append(self, tags: Sequence[str]) -> int:
         """Append a purge of *tags* to the log; its position, once it cannot be lost."""

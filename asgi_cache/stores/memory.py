@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from secrets import token_bytes
 from typing import Final, TypeAlias
 
+from asgi_cache.errors import ConfigurationError
 from asgi_cache.policy.message import StoredResponse, VariantIndex
-from asgi_cache.stores.base import LogReader, Purge, Record
+from asgi_cache.stores.base import ONE_CACHE, LogReader, Purge, Record
 
 RECORD_OVERHEAD: Final = 640
 """Bytes that CPython and this store take for a record besides what it holds."""
@@ -129,6 +130,8 @@ class MemoryStore:
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the log: it begins with this store, and cannot be lost before it."""
+        if self._reader is not None:
+            raise ConfigurationError(ONE_CACHE)
         self._reader = reader
         reader.restart(self._log, self._position)
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from asgi_cache.errors import ConfigurationError, CorruptRecord, StoreUnavailable
-from asgi_cache.stores.base import LogReader, Record
+from asgi_cache.stores.base import ONE_CACHE, LogReader, Record
 from asgi_cache.stores.codec import decode, encode
 from asgi_cache.stores.redis_client import exchange
 from asgi_cache.stores.redis_log import LOG_TTL, RedisLog, pack_tags
@@ -113,6 +113,7 @@ class RedisStore:
         self._log = RedisLog(f"{namespace}:log".encode())
         self._link: _Link | None = None
         self._inherited: list[_Link] = []
+        self._followed = False
         self._closed = False
         self.corrupt: int = 0
         """How many records were there but were not what had been stored."""
@@ -138,6 +139,9 @@ class RedisStore:
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the log, beginning with the next operation."""
+        if self._followed:
+            raise ConfigurationError(ONE_CACHE)
+        self._followed = True
         self._log.reader = reader
 
     async def append(self, tags: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias, cast
@@ -24,8 +25,12 @@ _Reader: TypeAlias = Callable[[str], Any]
 _STORE_OPERATIONS: Final = ("get", "put", "delete", "follow", "append", "close")
 
 
-def open_store(source: str | Redis | Store, namespace: str) -> Store:
+def open_store(
+    source: str | Redis | Store, namespace: str, clock: Callable[[], float] = time.time
+) -> Store:
     """Return the store that *source* names, or is; *namespace* keeps others out of its keys.
+
+    *clock* is that of a store which has to tell the time itself.
 
     Raises:
         ConfigurationError: It names none, or has an option that cannot be used.
@@ -35,7 +40,7 @@ def open_store(source: str | Redis | Store, namespace: str) -> Store:
     if not isinstance(source, str):
         return _adopt(source, namespace)
     try:
-        return _open(source, namespace)
+        return _open(source, namespace, clock)
     except Unfit as error:
         raise ConfigurationError(f"store {shown(source)!r}: {error.why}") from None
 
@@ -67,13 +72,13 @@ def _has_operations(source: object) -> bool:
     return all(callable(getattr(source, name, None)) for name in _STORE_OPERATIONS)
 
 
-def _open(source: str, namespace: str) -> Store:
+def _open(source: str, namespace: str, clock: Callable[[], float]) -> Store:
     scheme, mark, _ = source.partition("://")
     if not mark:
         raise Unfit(shown(source), f"is not a URL{suggest('', _OPENERS)}")
     if scheme not in _OPENERS:
         raise Unfit(shown(source), f"unknown scheme {scheme!r}{suggest(scheme, _OPENERS)}")
-    return _OPENERS[scheme](_split(source), namespace)
+    return _OPENERS[scheme](_split(source), namespace, clock)
 
 
 def _split(source: str) -> SplitResult:
@@ -93,15 +98,16 @@ def _split(source: str) -> SplitResult:
     return url
 
 
-def _open_memory(url: SplitResult, namespace: str) -> Store:
+def _open_memory(url: SplitResult, namespace: str, clock: Callable[[], float]) -> Store:
     del namespace  # nobody else can reach it
     if url.netloc or url.path:
         raise Unfit("address", "a memory store has no address: write 'memory://?max=256mb'")
     options = _options(url, {"max": _read_budget})
-    return MemoryStore(options["max"]) if options else MemoryStore()
+    return MemoryStore(options["max"], clock) if options else MemoryStore(clock=clock)
 
 
-def _open_redis(url: SplitResult, namespace: str) -> Store:
+def _open_redis(url: SplitResult, namespace: str, clock: Callable[[], float]) -> Store:
+    del clock  # the server has its own
     options = _options(url, _TLS_OPTIONS if url.scheme == "rediss" else _REDIS_OPTIONS)
     for name, value in (("username", url.username), ("password", url.password)):
         if value:
@@ -210,7 +216,7 @@ _TLS_OPTIONS: Final[Mapping[str, _Reader]] = {
     ),
     "ssl_check_hostname": _read_boolean,
 }
-_OPENERS: Final[Mapping[str, Callable[[SplitResult, str], Store]]] = {
+_OPENERS: Final[Mapping[str, Callable[[SplitResult, str, Callable[[], float]], Store]]] = {
     "memory": _open_memory,
     "redis": _open_redis,
     "rediss": _open_redis,

@@ -360,3 +360,63 @@ async def test_an_earlier_caches_status_is_kept(cached):
     answer = await ask(cache)
     assert answer.all("cache-status")[0] == "inner; hit"
     assert len(answer.all("cache-status")) == 2
+
+
+@pytest.mark.parametrize(
+    "since", ["Fri, 15 Jan 2027 08:00:00 GMT", "Sun, 06 Nov 2094 08:49:37 GMT"]
+)
+async def test_without_a_rule_a_date_is_not_answered_by_a_guess(cached, since):
+    """Only the app can say whether a response that it does not date has changed."""
+    answer = await ask(cached(), fields={"If-Modified-Since": since})
+    assert (answer.status, answer.body) == (200, b"hello")
+
+
+async def test_the_same_bytes_of_another_type_are_another_question(cached):
+    """What a POST's body means is part of the key."""
+    app = App()
+    cache = cached(app, rules={"POST /": 60})
+    for content_type in ("text/xml", "application/cbor", "text/xml"):
+        answer = await ask(cache, method="POST", body=b"x", fields={"Content-Type": content_type})
+    assert (answer.cache_status, app.runs) == ("asgi-cache; hit", 2)
+
+
+async def test_a_conditional_post_is_for_the_app(cached):
+    """``If-None-Match`` can make it fail (RFC 9110, section 13.1.2)."""
+    app = App(Response(status=412))
+    cache = cached(app, rules={"POST /": 60})
+    answer = await ask(cache, method="POST", fields={"If-None-Match": "*"})
+    assert (answer.status, app.seen("if-none-match")) == (412, ["*"])
+
+
+async def test_a_closed_bypass_is_closed_for_no_store_too(cached):
+    """The client is answered from the store; nothing new is stored for it."""
+    app = App()
+    cache = cached(app, rules={"/": {"ttl": 60, "client_bypass": False}})
+    await ask(cache, fields={"Cache-Control": "no-store"})
+    await ask(cache)
+    answer = await ask(cache, fields={"Cache-Control": "no-store"})
+    assert (answer.cache_status, app.runs) == ("asgi-cache; hit", 2)
+
+
+async def test_only_if_cached_holds_for_what_only_the_app_can_answer(cached):
+    """The client asked that the app be left alone."""
+    app = App()
+    fields = {"Cache-Control": "only-if-cached", "If-Match": "*"}
+    assert ((await ask(cached(app), fields=fields)).status, app.runs) == (504, 0)
+
+
+async def test_the_app_sees_the_same_query_with_and_without_the_store(cached):
+    """What it is given does not depend on how a request goes."""
+    app = App()
+    cache = cached(app, rules={"/": {"ttl": 60, "query": ["page"]}})
+    await ask(cache, "/?page=1&utm=2", fields={"If-Match": "*"})
+    assert app.scopes[-1]["query_string"] == b"page=1"
+
+
+async def test_a_stale_response_is_said_to_be_stale(cached, clock):
+    """Whatever the client demands (RFC 9211, section 2.2)."""
+    cache = cached(rules={"/": 60})
+    await ask(cache)
+    clock.advance(61)
+    answer = await ask(cache, fields={"Cache-Control": "no-cache"})
+    assert answer.cache_status == "asgi-cache; fwd=stale; stored"

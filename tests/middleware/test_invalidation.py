@@ -126,3 +126,46 @@ async def test_a_write_leaves_no_trace_on_the_response(cached):
     """Nothing is added to the answer to an unsafe request."""
     answer = await ask(cached(rules=RULES), "/a", method="PUT")
     assert "cache-status" not in answer
+
+
+async def test_what_is_read_before_a_late_commit_is_voided_too(cached):
+    """An app may commit after it has answered, as FastAPI's dependencies with ``yield`` do."""
+
+    async def app(scope, receive, send):
+        if scope["method"] == "GET":
+            await Response(data[-1]).send_to(scope, send)
+            return
+        await Response().send_to(scope, send)
+        await ask(cache, "/a")
+        data.append(b"new")
+
+    data = [b"old"]
+    cache = cached(app, rules=RULES)
+    await ask(cache, "/a", method="PUT")
+    assert (await ask(cache, "/a")).body == b"new"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        pytest.param({"raw_path": b"/u/a%40b"}, {"raw_path": b"/u/a@b"}, id="an-escaped-letter"),
+        pytest.param({"fields": {"Host": "a.test:80"}}, {"fields": {"Host": "a.test"}}, id="port"),
+        pytest.param({"fields": {"Host": "A.test"}}, {"fields": {"Host": "a.test"}}, id="case"),
+    ],
+)
+async def test_a_write_voids_its_url_however_it_is_spelled(cached, written, read):
+    """URLs that an app takes for the same fall together (RFC 9110, section 4.2.3)."""
+    cache = cached(rules=RULES)
+    await stored(cache, "/u/a@b", **read)
+    await ask(cache, "/u/a@b", method="PUT", **written)
+    assert not await is_stored(cache, "/u/a@b", **read)
+
+
+async def test_a_location_under_a_root_path_finds_its_rule(cached):
+    """Rules are written as routes are, below where the app is mounted."""
+    write = Response(status=201, fields={"Location": "/api/b?x=1&utm=2"})
+    app = App(lambda scope: Response() if scope["method"] == "GET" else write)
+    cache = cached(app, rules={"/b": {"ttl": 60, "query": ["x"]}})
+    await stored(cache, "/api/b?x=1", root_path="/api")
+    await ask(cache, "/api/a", method="POST", root_path="/api")
+    assert not await is_stored(cache, "/api/b?x=1", root_path="/api")

@@ -329,3 +329,57 @@ async def test_private_is_not_kept_for_nobody(cached):
     cache = cached(app, rules={"/": {"store_private": True}})
     for _ in range(2):
         assert (await ask(cache)).cache_status == "asgi-cache; fwd=uri-miss; detail=private"
+
+
+async def test_a_verified_user_with_a_number_for_an_identity(cached):
+    """Whatever type identifies a user, two users are two partitions."""
+
+    async def app(scope, receive, send):
+        await Response(b"%d" % scope["user"].identity).send_to(scope, send)
+
+    cache = cached(app, rules={"/": 60})
+    for number in (1, 2):
+        user = SimpleNamespace(is_authenticated=True, identity=number)
+        for _ in range(2):
+            answer = await ask(cache, user=user)
+            assert answer.body == b"%d" % number
+    assert answer.cache_status == "asgi-cache; hit"
+
+
+class Nameless:
+    """A verified user of a class that has no identity."""
+
+    is_authenticated = True
+
+    @property
+    def identity(self):
+        raise NotImplementedError
+
+
+async def test_a_verified_user_whom_nothing_names_is_not_cached(cached):
+    """Such users must not share what is kept for nobody; their credentials will do."""
+    app = App()
+    cache = cached(app, rules={"/": 60})
+    for _ in range(2):
+        answer = await ask(cache, user=Nameless())
+        assert answer.cache_status == "asgi-cache; fwd=bypass; detail=user-id-error"
+    await ask(cache, user=Nameless(), fields=ALICE)
+    assert (await ask(cache, user=Nameless(), fields=ALICE)).cache_status == "asgi-cache; hit"
+    assert (await ask(cache, user=Nameless(), fields=BOB)).cache_status.endswith("stored")
+
+
+@pytest.mark.parametrize("name", ["X-API-Key", "X-Auth-Token"])
+async def test_keys_in_fields_of_their_own_are_credentials(cached, name):
+    """The usual names count without being told."""
+    cache = cached(echo(name.lower().encode()), rules={"/": 60})
+    for who in ("alice", "bob", "alice"):
+        answer = await ask(cache, fields={name: who})
+        assert answer.body == who.encode()
+    assert answer.cache_status == "asgi-cache; hit"
+
+
+async def test_a_secret_of_any_length_will_do(cached):
+    """What hashes credentials is made from it."""
+    cache = cached(rules={"/": 60}, secret="s" * 128)
+    await ask(cache, fields=ALICE)
+    assert (await ask(cache, fields=ALICE)).cache_status == "asgi-cache; hit"

@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 
 from asgi_cache import Cache, CacheMiddleware, ConfigurationError
+from asgi_cache.stores.memory import MemoryStore
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +52,27 @@ async def test_a_cache_is_given_whole_or_by_its_settings():
     """Settings beside a cache would be ignored, so they are refused."""
     with pytest.raises(ConfigurationError, match=r"rules given beside cache="):
         CacheMiddleware(App(), cache=Cache(), rules={})
+
+
+@pytest.mark.parametrize("wrong", ["asgi-cache.toml", {}, []])
+async def test_a_cache_that_is_none_is_refused_at_once(wrong):
+    """A path or a mapping in its place would fail at the first request."""
+    with pytest.raises(ConfigurationError, match="is not a Cache"):
+        CacheMiddleware(App(), cache=wrong)
+
+
+async def test_a_user_id_that_is_no_function_is_refused_at_once():
+    """It would make every request go past the cache."""
+    with pytest.raises(ConfigurationError, match="is not a function of the request"):
+        Cache(user_id="sub")
+
+
+async def test_two_caches_cannot_share_a_store():
+    """Of two, one would not hear of the other's purges."""
+    store = MemoryStore()
+    Cache(store=store)
+    with pytest.raises(ConfigurationError, match="in use by another Cache"):
+        Cache(store=store)
 
 
 async def test_one_cache_can_serve_an_app_that_is_wrapped_later():

@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from asgi_cache import CacheMiddleware
+from asgi_cache.stores.memory import MemoryStore
 from tests.bare import App, Response, ask
 from tests.redis_server import free_port, redis_server, running_redis
 
@@ -203,3 +204,33 @@ async def test_a_purge_in_one_process_is_seen_in_the_other(process):
     assert (await ask(one)).cache_status == "asgi-cache; hit"
     await worker.cache.purge(tags="a")
     assert "fwd=uri-miss" in (await ask(one))["cache-status"]
+
+
+async def test_the_log_says_once_that_redis_is_away_and_once_that_it_is_back(process, caplog):
+    """Not once a request."""
+    with running_redis() as server:
+        cache = process(App(), server.url + "?timeout=1s")
+        server.stop()
+        for _ in range(3):
+            await ask(cache)
+        server.start()
+        for _ in range(3):
+            await ask(cache)
+    said = [record.getMessage() for record in caplog.records]
+    assert [message.partition(",")[0] for message in said] == [
+        "the store is out of reach",
+        "the store answers again",
+    ]
+
+
+async def test_a_store_that_raises_anything_costs_no_request(caplog):
+    """A mistake in a store of the user's own is logged, and the app answers."""
+
+    class Broken(MemoryStore):
+        async def get(self, key):
+            raise KeyError(key)
+
+    cache = CacheMiddleware(App(), store=Broken(), rules=RULES)
+    answer = await ask(cache)
+    assert (answer.status, "detail=store-unavailable" in answer["cache-status"]) == (200, True)
+    assert "KeyError" in caplog.text

@@ -190,3 +190,32 @@ async def test_an_early_hint_is_passed_on(cached):
         "http.response.start",
         "http.response.body",
     ]
+
+
+async def test_what_follows_the_last_chunk_is_not_of_the_body(cached):
+    """An app that goes on sending does not add to what is stored."""
+    cache = cached(sends(start(), part(b"a"), part(b"b")), rules={"/": 60})
+    await ask(cache)
+    assert (await ask(cache)).body == b"a"
+
+
+async def test_a_buffer_that_is_written_again_does_not_change_what_is_stored(cached):
+    """Bodies may be views of memory that is the app's own."""
+    buffer = bytearray(b"old")
+    cache = cached(sends(start(), part(memoryview(buffer))), rules={"/": 60})
+    await ask(cache)
+    buffer[:] = b"new"
+    assert (await ask(cache)).body == b"old"
+
+
+async def test_fields_may_come_from_an_iterator(cached):
+    """They are read once, and reach both the store and the client."""
+
+    async def app(scope, receive, send):
+        fields = iter([(b"X-Field", b"1")])
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send(part(b"a"))
+
+    cache = cached(app, rules={"/": 60})
+    for method in ("PUT", "GET", "GET"):
+        assert (await ask(cache, method=method))["x-field"] == "1"

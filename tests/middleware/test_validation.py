@@ -122,3 +122,33 @@ async def test_age_that_came_from_the_app_counts(cached, clock):
     clock.advance(1)
     await ask(cache)
     assert app.runs == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"ETag": '"v2"'}, id="another-entity-tag"),
+        pytest.param({"Vary": "Accept"}, id="another-selection"),
+    ],
+)
+async def test_a_304_that_speaks_of_something_else_renews_nothing(cached, clock, fields):
+    """The next request asks for the whole response (RFC 9111, section 4.3.4)."""
+    app = App(Response(b"old", SHORT), Response(status=304, fields=fields), Response(b"new"))
+    cache = cached(app)
+    await ask(cache)
+    clock.advance(11)
+    await ask(cache)
+    assert (await ask(cache)).body == b"new"
+
+
+async def test_head_without_validators_renews_nothing(cached, clock):
+    """Content that changed may well be as long as it was."""
+    app = App(
+        Response(b"count: 1", {"Cache-Control": "max-age=10"}),
+        Response(b"count: 2", {"Cache-Control": "max-age=10"}),
+    )
+    cache = cached(app)
+    await ask(cache)
+    clock.advance(11)
+    await ask(cache, method="HEAD")
+    assert (await ask(cache)).body == b"count: 2"

@@ -21,8 +21,8 @@ from asgi_cache import CacheMiddleware
 from asgi_cache.demo.database import Database
 
 RULES: Final[Mapping[str, Any]] = {
-    "/tasks": {"ttl": "2m"},
-    "/tasks/{task_id}": {"ttl": "5m"},
+    "/tasks": {"ttl": "2m", "tags": ["tasks:{user}"], "purge": ["tasks:{user}"]},
+    "/tasks/{task_id}": {"ttl": "5m", "purge": ["tasks:{user}"]},
     "/stats": {"ttl": "1s", "public": True, "stale_while_revalidate": "1m"},
     "/handler-runs": None,
 }
@@ -63,6 +63,8 @@ class Setup:
 def listen() -> tuple[socket.socket, str]:
     """Listen on a free port of this machine alone; return the socket and its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
+    # As on a socket that asyncio makes: else a head and its body wait for each other's ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 

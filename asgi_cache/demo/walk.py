@@ -198,18 +198,22 @@ def write_invalidates(tour: Tour) -> str:
 
 
 def addition_invalidates(tour: Tour) -> str:
-    """Add a task to a list, and read the list at once."""
-    expect_hit(tour.client.get("/tasks", tour.alice))
+    """Add a task to a list, and read all pages of the list at once."""
+    expect_miss(tour.client.get("/tasks", tour.alice))  # since the PUT before this
+    expect_miss(tour.client.get("/tasks?page=2", tour.alice))
+    expect_hit(tour.client.get("/tasks?page=2", tour.alice))
+    expect_miss(tour.client.get("/tasks?page=2", tour.bob))
     added = tour.client.send("POST", "/tasks", tour.alice, content=_new_task("Added"))
     expect(added.status == 201, "a new task", added)
     read = tour.client.get("/tasks", tour.alice)
     numbers = [task["id"] for task in read.content]
     expect(added.content["id"] in numbers, "the new task in the list", read)
     expect_miss(read)
+    expect_miss(tour.client.get("/tasks?page=2", tour.alice))
+    expect_hit(tour.client.get("/tasks?page=2", tour.bob))
     return (
-        f"POST /tasks voids /tasks, and {added.fields['location']}, its Location. Other URLs with "
-        "the same tasks in them, such as /tasks?page=2, live out their ttl: HTTP does not know "
-        "that they belong together."
+        "POST /tasks voids /tasks for all. HTTP does not know that its other pages belong to it, "
+        "but the rules do: a user's lists carry a tag, which that user's writes purge. Bob's stay."
     )
 
 

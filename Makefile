@@ -34,6 +34,7 @@ check: $(VENV)/.check docs ## Check format, lint, types, the direction of import
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@PATH="$(abspath $(BIN)):$$PATH"; $(call silent,pyright --verifytypes asgi_cache --ignoreexternal)
+	@PATH="$(abspath $(BIN)):$$PATH"; $(call silent,pyright --pythonpath $(BIN)/python tests/typing/api.py)
 	@$(call silent,$(BIN)/lint-imports --no-logo)
 
 docs: $(VENV)/.docs ## Build the documentation into site/

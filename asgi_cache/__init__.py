@@ -1,6 +1,6 @@
 """A shared HTTP cache for ASGI applications."""
 
-from asgi_cache.cache import Cache
+from asgi_cache.cache import Cache, CacheOptions
 from asgi_cache.config import Settings
 from asgi_cache.errors import (
     CacheError,
@@ -9,19 +9,27 @@ from asgi_cache.errors import (
     StoreError,
     StoreUnavailable,
 )
+from asgi_cache.identity import UserId
 from asgi_cache.middleware import CacheMiddleware
 from asgi_cache.policy.rule import Rule
+from asgi_cache.stores.base import LogReader, Purge, Record, Store
 from asgi_cache.tags import cache_tags
 
 __all__ = [
     "Cache",
     "CacheError",
     "CacheMiddleware",
+    "CacheOptions",
     "ConfigurationError",
     "CorruptRecord",
+    "LogReader",
+    "Purge",
+    "Record",
     "Rule",
     "Settings",
+    "Store",
     "StoreError",
     "StoreUnavailable",
+    "UserId",
     "cache_tags",
 ]

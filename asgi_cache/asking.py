@@ -9,9 +9,9 @@ from starlette.types import Receive, Scope
 
 from asgi_cache.identity import NOBODY, Identity, user_name
 from asgi_cache.policy.cache_control import parse_request
-from asgi_cache.policy.fields import combined
+from asgi_cache.policy.fields import Fields, combined
 from asgi_cache.policy.key import digest, selecting_value
-from asgi_cache.policy.message import Fields, Request
+from asgi_cache.policy.message import Request
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.validation import CONDITIONALS, PRECONDITIONS
 from asgi_cache.request_body import BufferedReceive
@@ -32,7 +32,22 @@ OVERRIDES = frozenset(
 """Fields that make some apps answer another request than the one its line names."""
 
 FORWARDED = frozenset(
-    {b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-proto"}
+    {
+        b"front-end-https",
+        b"x-forwarded-host",
+        b"x-forwarded-path",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-scheme",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-forwarded-uri",
+        b"x-host",
+        b"x-original-host",
+        b"x-script-name",
+        b"x-url-scheme",
+    }
 )
 """Fields that apps build URLs from; those that are present are part of the key."""
 
@@ -101,11 +116,13 @@ async def ask(
     credentials = identity.credentials(fields, cookies=rule.cookies == "safe")
     partitioned = target.pattern is not None and not rule.public
     try:
-        partition = await identity.partition(scope, credentials) if partitioned else NOBODY
+        known = partitioned or identity.knows(scope)
+        whose = await identity.partition(scope, credentials) if known else NOBODY
     except Exception:
         logger.exception("whose request this is could not be told; the app answers it")
         return Unanswerable("bypass", "user-id-error", receive)
-    somebody = bool(credentials) or partition != NOBODY
+    somebody = bool(credentials) or whose != NOBODY
+    partition = whose if partitioned else NOBODY
     request = Request(method, fields, directives, somebody, partitioned, target.url)
     varying = (*sorted(names & FORWARDED), *(name.lower().encode() for name in rule.vary))
     key = digest(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
+from typing import Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from http_sf import Token, ser
@@ -36,6 +37,34 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that `Cache.close` waits for refreshes that are running."""
 
 
+class Options(TypedDict, total=False):
+    """The keyword arguments that are settings, as users write them; see `Settings`."""
+
+    namespace: str
+    version: str
+    rules: Mapping[str, object]
+    durations: Mapping[str, object]
+    cookies: Literal["safe", "rfc9111"]
+    heuristic: float
+    max_body: int | str
+    credentials: Sequence[str]
+    hosts: Sequence[str] | None
+    targeted_fields: Sequence[str]
+    show_tags: bool
+    cache_status: bool
+    cache_status_name: str
+    secret: str
+
+
+class CacheOptions(Options, total=False):
+    """All keyword arguments of a `Cache`."""
+
+    settings: Settings | None
+    store: str | Redis | Store | None
+    user_id: UserId | None
+    clock: Callable[[], float]
+
+
 class Cache:
     """Stored responses, and the rules by which they are kept.
 
@@ -55,13 +84,14 @@ class Cache:
         store: str | Redis | Store | None = None,
         user_id: UserId | None = None,
         clock: Callable[[], float] = time.time,
-        **options: object,
+        **options: Unpack[Options],
     ) -> None:
+        given: dict[str, object] = {**options}
         if isinstance(store, str):
-            options["store"], store = store, None
+            given["store"], store = store, None
         if user_id is not None and not callable(user_id):
             raise ConfigurationError(f"Cache: user_id={user_id!r} is not a function of the request")
-        settings = settings_from_mapping(options, source="Cache", base=settings or Settings())
+        settings = settings_from_mapping(given, source="Cache", base=settings or Settings())
         self.settings: Settings = settings
         self.store: Store = open_store(
             settings.store if store is None else store, settings.namespace, clock

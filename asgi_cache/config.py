@@ -61,7 +61,12 @@ class Settings:
     """As in a rule; the default for every rule and for requests without one."""
     max_body: int = _RULE.max_body
     """As in a rule; the default for every rule and for requests without one."""
-    credentials: tuple[str, ...] = ("authorization", "cookie", "x-api-key", "x-auth-token")
+    credentials: tuple[str, ...] = (
+        *("authorization", "cookie", "proxy-authorization"),
+        *("x-api-key", "x-auth-token", "x-access-token"),
+        *("remote-user", "x-remote-user", "x-forwarded-user", "x-auth-request-user"),
+        *("cf-access-jwt-assertion", "x-amzn-oidc-identity"),
+    )
     """What says whose request it is: names of fields, or ``cookie:NAME`` for one cookie."""
     hosts: tuple[str, ...] | None = None
     """The hosts whose responses are stored. ``None``: all."""

@@ -31,7 +31,7 @@ from asgi_cache.policy.validation import (
     unconditional_fields,
     validating_fields,
 )
-from asgi_cache.request_body import Replay, discard
+from asgi_cache.request_body import Nobody
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
 from asgi_cache.targets import LENGTH_LIMIT, Target
@@ -44,6 +44,9 @@ UNSEEN_EXTENSIONS = frozenset({"http.response.pathsend", "http.response.zerocopy
 CLIENT_WISHES = CONDITIONALS | {b"range", b"if-range", b"cache-control", b"pragma"}
 """Fields by which a client asks for less than, or other than, what can be stored for all."""
 
+CHANGED = frozenset({"headers", "query_string", "extensions"})
+"""What of a scope the cache changes for the app, and not for whoever is in front of it."""
+
 EMPTY = ((b"content-length", b"0"),)
 
 
@@ -55,6 +58,8 @@ class Exchange:
     ) -> None:
         self._services = services
         self._app = app
+        if not isinstance(scope["headers"], list | tuple):
+            scope["headers"] = list(scope["headers"])  # an iterator can be read only once
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -133,7 +138,10 @@ class Exchange:
         self._outcome.forwarded = reason
         scope = self._app_scope(asked, stored)
         fetch = Fetch(asked, stored, self._services, self._responder)
-        await fetch.run(self._app, scope, asked.receive)
+        try:
+            await fetch.run(self._app, scope, asked.receive)
+        finally:
+            self._note_what_the_app_said(scope)
 
     async def _refresh(self, asked: Asked, stored: StoredResponse) -> None:
         """Run the app for no client, so that the next one finds a fresh response."""
@@ -144,9 +152,16 @@ class Exchange:
         )
         whole = replace(asked, request=request)
         scope = {**self._app_scope(whole, stored), "method": method}
-        responder = Responder(discard, None, Outcome(forwarded="stale"))
+        nobody = Nobody(asked.body)
+        responder = Responder(nobody.send, None, Outcome(forwarded="stale"))
         fetch = Fetch(whole, stored, self._services, responder)
-        await fetch.run(self._app, scope, Replay(asked.body))
+        await fetch.run(self._app, scope, nobody.receive)
+
+    def _note_what_the_app_said(self, scope: Scope) -> None:
+        """Let outer middleware find what the app put into its scope, such as its route."""
+        for name, value in scope.items():
+            if name not in CHANGED:
+                self._scope[name] = value
 
     def _app_scope(self, asked: Asked, stored: StoredResponse | None) -> Scope:
         """Return the scope for the app: nothing in it that the key does not hold."""
@@ -187,9 +202,12 @@ class Exchange:
 
         # The app sees the same query whether or not the cache is at work.
         scope = {**self._scope, "query_string": target.query}
-        await self._app(scope, why.receive, send)
+        try:
+            await self._app(scope, why.receive, send)
+        finally:
+            self._note_what_the_app_said(scope)
 
 
 def _is_too_long(scope: Scope) -> bool:
-    length = len(scope["path"]) + len(scope.get("query_string", b""))
-    return length > LENGTH_LIMIT
+    path = scope.get("raw_path") or scope["path"]
+    return len(path) + len(scope.get("query_string", b"")) > LENGTH_LIMIT

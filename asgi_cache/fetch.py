@@ -12,17 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from asgi_cache.asking import Asked
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.cache_control import parse_response
-from asgi_cache.policy.fields import combined, parse_date
-from asgi_cache.policy.message import Fields, Response, StoredResponse
+from asgi_cache.policy.fields import Fields, combined, parse_date, vary_names
+from asgi_cache.policy.keeping import client_fields, is_whole
+from asgi_cache.policy.message import Response, StoredResponse
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
 from asgi_cache.policy.serving import Reply, reply
-from asgi_cache.policy.storing import (
-    Received,
-    client_fields,
-    forbidding_clause,
-    is_whole,
-    vary_names,
-)
+from asgi_cache.policy.storing import Received, forbidding_clause
 from asgi_cache.policy.validation import (
     VALIDATORS,
     head_agrees,
@@ -32,6 +27,7 @@ from asgi_cache.policy.validation import (
     not_modified_fields,
 )
 from asgi_cache.recorder import Recorder
+from asgi_cache.request_body import WatchedReceive
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
 from asgi_cache.tags import (
@@ -70,13 +66,15 @@ class Fetch:
         self._recorder: Recorder | None = None
         self._held: Message | None = None
         self._answered = False
+        self._watched: WatchedReceive | None = None
         self._handlers_tags: list[str] = []
         self._fields: Fields = ()
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Run *app*; an exception of it goes on, unless a stale response may stand in."""
+        self._watched = WatchedReceive(receive)
         with collecting_tags() as self._handlers_tags:
-            await self._run(app, scope, receive)
+            await self._run(app, scope, self._watched)
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         try:
@@ -95,7 +93,14 @@ class Fetch:
 
     async def finish(self) -> None:
         """Note that the app has returned; whatever was held is passed on as it is."""
+        self._give_up()
         await self._release()
+
+    def _give_up(self) -> None:
+        """Record no more; the response will not be seen whole."""
+        if self._recorder is not None:
+            self._recorder = None
+            self._outcome.stored = False
 
     async def send(self, message: Message) -> None:
         """Take one message of the app's."""
@@ -105,7 +110,7 @@ class Fetch:
             case "http.response.body":
                 await self._take_body(message)
             case _:  # a body sent by some other way is not seen here, so it is not stored
-                self._recorder = None
+                self._give_up()
                 await self._release()
                 await self._pass(message)
 
@@ -155,12 +160,23 @@ class Fetch:
             await self._pass(message)
             return
         self._recorder = None  # whatever an app sends after its last chunk is not of the body
-        stored = await self._keep(recorder.body())
+        stored = await self._keep(None if self._is_doubtful(recorder) else recorder.body())
         if stored is not None and self._held is not None:
             await self._answer_from(stored, message)
         else:
             await self._release()
             await self._pass(message)
+
+    def _is_doubtful(self, recorder: Recorder) -> bool:
+        """Whether the response may have been cut short, or made for this request alone.
+
+        An app that was told of its client's leaving may end a stream as if it were whole.
+        """
+        watched, method = self._watched, self._asked.request.method
+        if watched is None:
+            return False
+        cut_short = watched.is_disconnected and not recorder.announces_length
+        return cut_short or (watched.has_content and method != "POST")
 
     async def _keep(self, body: bytes | None) -> StoredResponse | None:
         """Store the complete response, before the client can know that it is complete."""
@@ -173,7 +189,7 @@ class Fetch:
             return None
         try:
             return await self._holdings.keep(
-                self._received, self._asked.key, body, self._birth, tags
+                self._received, self._asked.key, body, self._birth, tags, self._asked.tags
             )
         except StoreUnavailable:
             self._outcome.stored = False

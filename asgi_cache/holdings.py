@@ -9,9 +9,11 @@ from http import HTTPStatus
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from asgi_cache.errors import StoreUnavailable
+from asgi_cache.policy.fields import Fields
+from asgi_cache.policy.keeping import keep_for, stored_response
 from asgi_cache.policy.key import part_key, select, variant_of, with_variant
-from asgi_cache.policy.message import Fields, StoredResponse, VariantIndex
-from asgi_cache.policy.storing import Received, keep_for, stored_response
+from asgi_cache.policy.message import StoredResponse, VariantIndex
+from asgi_cache.policy.storing import Received
 from asgi_cache.purging import PurgeLog
 from asgi_cache.stores.base import Record, Store
 
@@ -92,21 +94,34 @@ class Holdings:
         body: bytes,
         birth: Birth,
         tags: tuple[str, ...],
+        free: Tags,
     ) -> StoredResponse:
-        """Store a complete response, beside the other variants of its URL if it varies."""
+        """Store a complete response, beside the other variants of its URL if it varies.
+
+        *tags* are its own, *free* returns those that came free with its request.
+        """
         if received.response.status == HTTPStatus.PARTIAL_CONTENT:
             primary = part_key(primary)
         variant = variant_of(primary, received.request.fields, received.response.fields)
         key = primary if variant is None else variant.selector
         stored = stored_response(received, key, body, *birth, tags)
+        if not self._log.is_good(stored, free):
+            return stored  # purged while it was made: a newer one may be in its place
         await self.put(stored)
         if variant is not None:
             # Of two processes that do this at once, one's variant is lost: a miss, no more.
             record = await self._get(primary)
             index = record if isinstance(record, VariantIndex) else None
-            kept = max(keep_for(stored), INDEX_TTL)
-            await self._put(primary, with_variant(index, primary, variant), kept)
+            await self._list(index, with_variant(index, primary, variant), keep_for(stored))
         return stored
+
+    async def _list(self, former: VariantIndex | None, index: VariantIndex, ttl: float) -> None:
+        """Store *index*, and forget the variants that it has no room for."""
+        await self._put(index.key, index, max(ttl, INDEX_TTL))
+        listed = {variant.selector for variant in index.variants}
+        for variant in former.variants if former else ():
+            if variant.selector not in listed:
+                await self._reach(self._store.delete(variant.selector))
 
     def renewed(self, stored: StoredResponse, received: Received, birth: Birth) -> StoredResponse:
         """Return *stored* with the fields and the lifetime of *received* (RFC 9111, 4.3.4)."""

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 from inspect import isawaitable
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from starlette.requests import Request as StarletteRequest
 from starlette.types import Scope
 
-from asgi_cache.policy.fields import lines
-from asgi_cache.policy.message import Fields
+from asgi_cache.policy.fields import Fields, is_token, lines
 
 UserId: TypeAlias = Callable[[StarletteRequest], Awaitable[str | int | None] | str | int | None]
 """The app's own answer to whose request it is. What it returns must have been verified."""
@@ -57,11 +57,21 @@ class Identity:
         """Return the cookies that count, from a ``Cookie`` field that may hold others."""
         shown: list[bytes] = []
         for value in lines(fields, b"cookie"):
-            for pair in value.split(b";"):
-                name, _, _ = pair.strip().partition(b"=")
-                if name.decode("latin-1") in self._cookies:
-                    shown += [b"cookie", pair.strip()]
+            pairs = [pair.strip(b" \t") for pair in value.split(b";")]
+            names = [pair.partition(b"=")[0] for pair in pairs]
+            if not all(map(is_token, filter(None, names))):
+                return [b"cookie", value]  # an app may read names in it that are not seen here
+            shown += [
+                part
+                for name, pair in zip(names, pairs, strict=True)
+                if name.decode("latin-1") in self._cookies
+                for part in (b"cookie", pair)
+            ]
         return shown
+
+    def knows(self, scope: Scope) -> bool:
+        """Whether something else than the fields may tell whose request it is."""
+        return self._user_id is not None or is_verified(scope.get("user"))
 
     async def partition(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
         """Name the partition: by the verified user, else by a hash of the whole credentials.
@@ -85,8 +95,7 @@ class Identity:
         if self._user_id is None:
             return verified_user(scope.get("user"))
         answer = self._user_id(StarletteRequest(scope))
-        identity = await answer if isawaitable(answer) else answer
-        return str(identity) if identity not in {None, ""} else None
+        return named(await answer if isawaitable(answer) else answer)
 
     def _hash(self, credentials: Sequence[bytes]) -> bytes:
         state = blake2b(digest_size=16, key=self._key)
@@ -107,10 +116,22 @@ def verified_user(user: Any) -> str | None:
     if not is_verified(user):
         return None
     try:
-        identity = user.identity
+        return named(user.identity)
     except NotImplementedError:  # a user class of Starlette's that has none
         return None
-    return None if identity in {None, ""} else str(identity)
+
+
+def named(identity: object) -> str | None:
+    """Return a user's id as text; ``None`` if there is none.
+
+    Raises:
+        TypeError: It is of a type whose text may be the same for two users.
+    """
+    if identity is None or identity == "":
+        return None
+    if isinstance(identity, bool) or not isinstance(identity, str | int | UUID):
+        raise TypeError(f"a user's id is a str, an int or a UUID, not {type(identity).__name__}")
+    return str(identity)
 
 
 def is_verified(user: Any) -> bool:

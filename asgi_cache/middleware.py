@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_cache.cache import Cache
+from asgi_cache.cache import Cache, CacheOptions
 from asgi_cache.errors import ConfigurationError
 
 
@@ -17,7 +17,9 @@ class CacheMiddleware:
     lifespan and everything else that is not HTTP go to the app untouched.
     """
 
-    def __init__(self, app: ASGIApp, *, cache: Cache | None = None, **options: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, *, cache: Cache | None = None, **options: Unpack[CacheOptions]
+    ) -> None:
         if cache is not None and options:
             raise ConfigurationError(
                 f"CacheMiddleware: {', '.join(sorted(options))} given beside cache=; "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from asgi_cache.policy.fields import combined, parse_delta_seconds
-from asgi_cache.policy.message import Fields
+from asgi_cache.policy.fields import Fields, combined
+
+MOST_DIGITS = 19
+"""Digits of a length beyond which it is not read; no body is that long."""
 
 
 class Recorder:
@@ -11,7 +13,7 @@ class Recorder:
 
     def __init__(self, fields: Fields, limit: int) -> None:
         length = combined(fields, b"content-length")
-        self._announced = None if length is None else parse_delta_seconds(length)
+        self._announced = None if length is None else _parse_length(length)
         self._limit = limit
         self._chunks: list[bytes] = []
         self._length = 0
@@ -42,3 +44,8 @@ class Recorder:
         if self.overflowed or self._announced not in {None, self._length}:
             return None
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+
+def _parse_length(value: bytes) -> int:
+    """Read a Content-Length; one that is malformed fits no body (RFC 9110, section 8.6)."""
+    return int(value) if value.isdigit() and len(value) < MOST_DIGITS else -1

@@ -12,6 +12,13 @@ logger: logging.Logger = logging.getLogger(__name__)
 Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
+LIMIT = 64
+"""Refreshes that run at once; beyond that a stale response waits for a later request."""
+
+TIMEOUT = 60.0
+"""Seconds that a refresh may take; one that hangs must not keep others from its key."""
+
+
 class Refresher:
     """Runs at most one refresh of a key at a time, each as a task of its own."""
 
@@ -20,7 +27,7 @@ class Refresher:
 
     def start(self, key: bytes, work: Work) -> None:
         """Begin to refresh *key*, unless that is being done."""
-        if key in self._tasks:
+        if key in self._tasks or len(self._tasks) >= LIMIT:
             return
         task = asyncio.get_running_loop().create_task(self._run(work))
         self._tasks[key] = task
@@ -29,7 +36,8 @@ class Refresher:
     async def _run(self, work: Work) -> None:
         """Do *work*; nobody is there to hear of its failure but the log."""
         try:
-            await work()
+            async with asyncio.timeout(TIMEOUT):
+                await work()
         except Exception:
             logger.exception("a stale response could not be refreshed")
 

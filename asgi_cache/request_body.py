@@ -31,24 +31,42 @@ class BufferedReceive:
                 return b"".join(message.get("body", b"") for message in self._read)
 
 
-class Replay:
-    """The ``receive`` of a run without a client: one body, and nobody who goes away."""
+class WatchedReceive:
+    """A ``receive`` that notes what passes through it."""
 
-    def __init__(self, body: bytes) -> None:
-        self._message: Message | None = {
-            "type": "http.request",
-            "body": body,
-            "more_body": False,
-        }
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.has_content = False
+        """The request brought content, whatever its fields say."""
+        self.is_disconnected = False
+        """The app was told that the client has gone: it may end its response early."""
 
     async def __call__(self) -> Message:
-        """Return the body; after that wait for ever, as for a client that stays."""
-        message, self._message = self._message, None
-        if message is None:
-            await asyncio.get_running_loop().create_future()
-            raise AssertionError("nothing completes this future")
+        """Return the next message."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.is_disconnected = True
+        elif message.get("body"):
+            self.has_content = True
         return message
 
 
-async def discard(_: Message) -> None:
-    """Send to nobody."""
+class Nobody:
+    """The client of a run without one: it sends one body, and stays until it is answered."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+        self._answered = asyncio.Event()
+
+    async def receive(self) -> Message:
+        """Return the body; then, when the response is complete, that the client has gone."""
+        body, self._body = self._body, None
+        if body is not None:
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Take a message, and throw it away."""
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._answered.set()

@@ -18,8 +18,7 @@ from urllib.parse import parse_qsl
 
 from http_sf import parse
 
-from asgi_cache.policy.fields import combined, lines, members
-from asgi_cache.policy.message import Fields
+from asgi_cache.policy.fields import Fields, combined, lines, members
 
 EVERYTHING: Final = "*"
 """The tag that every stored response carries."""
@@ -60,9 +59,11 @@ def collecting_tags() -> Iterator[list[str]]:
 def url_tag(origin: str, path: str, query: bytes) -> str:
     """Return the tag of a URL: its origin, its decoded path, the part of the query that counts.
 
-    URLs that an app may take for the same have the same tag; rather too much is purged.
+    URLs that an app may take for the same have the same tag; rather too much is purged. The
+    log is not told what may be secret in a query.
     """
-    return f"url:{origin}{path}?{query.decode('latin-1')}"
+    url = f"{origin}{path}?{query.decode('latin-1')}".encode("utf-8", "surrogatepass")
+    return f"url:{blake2b(url, digest_size=16).hexdigest()}"
 
 
 def path_tag(path: str) -> str:

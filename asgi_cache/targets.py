@@ -123,7 +123,8 @@ class Targets:
         match = self._rules.match(method, below)
         rule = self._unruled if match is None else match.rule
         pattern, params = (match.pattern, match.params) if match else (None, {})
-        wire_path = quote(path, safe="/").encode() if raw_path is None else raw_path
+        if raw_path is None:
+            raw_path = quote(path, safe="/", errors="surrogatepass").encode()
         kept = filtered_query(query, rule or self._unruled)
         origin = f"{scheme}://{host.decode('latin-1')}"
         parts = (
@@ -132,12 +133,11 @@ class Targets:
             host,
             root_path.encode("utf-8", "surrogatepass"),
             path.encode("utf-8", "surrogatepass"),
-            wire_path,
+            raw_path,
             kept,
         )
-        url = (
-            origin + wire_path.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
-        )
+        asked = "?" + query.decode("latin-1") if query else ""
+        url = origin + raw_path.decode("latin-1") + asked
         own = url_tag(plain_origin(scheme, host.decode("latin-1")), path, kept)
         routes = [] if pattern is None else [route_tag(pattern)]
         tags = (own, EVERYTHING, *routes, *path_tags(below))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 
@@ -11,9 +12,8 @@ from asgi_cache.asking import Unanswerable, ask
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.fetch import Fetch
 from asgi_cache.identity import user_name
-from asgi_cache.policy.fields import combined
+from asgi_cache.policy.fields import Fields, combined
 from asgi_cache.policy.invalidation import is_successful, pointed_to, same_origin
-from asgi_cache.policy.message import Fields
 from asgi_cache.policy.rule import Rule
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
@@ -21,6 +21,9 @@ from asgi_cache.tags import group_tags, named_tag, rendered
 from asgi_cache.targets import Target
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+under_way: set[asyncio.Future[None]] = set()
+"""Purges that are being recorded, so that they are not collected before they are done."""
 
 ABOUT_CONTENT = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -43,6 +46,7 @@ class Unsafe:
         self._responder = responder
         self._fetch: Fetch | None = None
         self._voided: list[str] = []
+        self._answered = False
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
         """Run *app*; its client hears of a success only after the invalidation.
@@ -52,6 +56,10 @@ class Unsafe:
         """
         try:
             await app(self._scope, receive, self.send)
+        except asyncio.CancelledError:
+            if not self._answered:  # nobody knows how far the app came
+                await self._invalidate(())
+            raise
         finally:
             if self._fetch is not None:
                 await self._fetch.finish()
@@ -60,6 +68,7 @@ class Unsafe:
 
     async def send(self, message: Message) -> None:
         """Take one message of the app's."""
+        self._answered = True
         if message["type"] == "http.response.start" and is_successful(message["status"]):
             message = {**message, "headers": list(message.get("headers", ()))}
             fields = [(name.lower(), value) for name, value in message["headers"]]
@@ -85,10 +94,18 @@ class Unsafe:
             await self._purge(tags)
 
     async def _purge(self, tags: list[str]) -> None:
+        """Record a purge; a client that leaves in the middle of it does not stop it."""
+        task = asyncio.ensure_future(self._record(tags))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+        await asyncio.shield(task)
+
+    async def _record(self, tags: list[str]) -> None:
         try:
             await self._services.holdings.purge(tags)
         except StoreUnavailable:
-            logger.exception("an invalidation could not be recorded: %r", self._own.url)
+            url = self._own.url.partition("?")[0]  # the rest may hold what is no log's business
+            logger.exception("an invalidation could not be recorded: %r", url)
 
     async def _rule_tags(self) -> list[str]:
         """Return the tags that the route's rule says a success purges."""
@@ -118,6 +135,8 @@ class Unsafe:
         is_own = located is not None and same_origin(own.url, located) == own.url
         if self._scope["method"] != "POST" or own.rule is None or not is_own:
             return None
+        if self._scope.get("query_string", b"") != own.query:
+            return None  # the app has seen more of the query than the key would hold
         headers = [pair for pair in self._scope["headers"] if pair[0] not in ABOUT_CONTENT]
         scope = {**self._scope, "method": "GET", "headers": headers}
         asked = await ask(scope, nothing_more, own, own.rule, self._services.identity)

@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from pathlib import Path
@@ -65,16 +65,7 @@ def written(value: object) -> str:
 
 def detail_rows() -> list[tuple[str, str, str]]:
     """Return what ``detail`` in ``Cache-Status`` can say of a response that is not stored."""
-    return [
-        (f"`{clause.detail}`", sentence(clause.forbids), clause.source)
-        for clause in storing.CLAUSES
-    ]
-
-
-def sentence(function: Callable[..., object]) -> str:
-    """Return the first sentence of a function's docstring."""
-    text = inspect.getdoc(function) or ""
-    return " ".join(text.split("\n\n")[0].split()).replace("``", "`")
+    return [(f"`{clause.detail}`", clause.meaning, clause.source) for clause in storing.CLAUSES]
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

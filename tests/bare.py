@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+
 ASGIApp = Callable[..., Awaitable[None]]
 Message = dict[str, Any]
 
@@ -113,12 +115,18 @@ async def ask(
     """Send one request, and return all that came back."""
     answer = Answer()
     pending = [{"type": "http.request", "body": body, "more_body": False}]
+    ended = anyio.Event()
 
     async def receive() -> Message:
-        return pending.pop(0) if pending else {"type": "http.disconnect"}
+        if not pending:
+            await ended.wait()  # a client that stays until it has its answer
+            return {"type": "http.disconnect"}
+        return pending.pop(0)
 
     async def send(message: Message) -> None:
         answer.messages.append(message)
+        if answer.is_complete:
+            ended.set()
         if on_message is not None:
             await on_message(message)
 

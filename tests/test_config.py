@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pytest
 
+from asgi_cache.cache import Options
 from asgi_cache.config import (
     Settings,
     base_rule,
@@ -327,3 +328,9 @@ def test_settings_made_by_a_program_are_read_as_any_other():
     """Names of fields count in any case."""
     base = Settings(credentials=("Authorization",))
     assert settings_from_mapping({}, source="Cache", base=base).credentials == ("authorization",)
+
+
+def test_type_checkers_know_every_setting():
+    """The keyword arguments of `Cache` are the settings, and nothing else."""
+    known = Options.__annotations__.keys() | {"store"}
+    assert known == {field.name for field in fields(Settings)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import sys
@@ -56,9 +57,9 @@ async def test_the_quickstart_works_as_it_is_pasted(tmp_path):
 
 def test_the_error_in_the_readme_is_the_one_that_is_raised():
     """A reader who sees it can search for it."""
-    (shown,) = re.findall(r"```\n(rule .*)\n```", (ROOT / "README.md").read_text())
+    (shown,) = re.findall(r"```\n(Cache: rule .*)\n```", (ROOT / "README.md").read_text())
     with pytest.raises(ConfigurationError) as caught:
-        RuleSet.from_mapping({"/tasks": {"tll": 60}})
+        Cache(rules={"/tasks": {"tll": 60}})
     assert str(caught.value) == shown
 
 
@@ -100,3 +101,16 @@ def test_python_is_one_that_is_supported():
         f"Programming Language :: Python :: 3.{sys.version_info.minor}"
         in (metadata["project"]["classifiers"])
     )
+
+
+@pytest.mark.anyio
+async def test_the_purges_in_the_readme_purge():
+    """The rules compile and the calls are accepted."""
+    rules, calls = blocks("README.md", "python")[1:3]
+    named = {}
+    exec(rules, named)
+    cache = Cache(rules=named["rules"])
+    selectors = re.findall(r"await cache\.purge\((\w+)=(.+?)\)", calls)
+    assert len(selectors) == 4
+    for name, value in selectors:
+        await cache.purge(**{name: ast.literal_eval(value)})

@@ -16,13 +16,13 @@ from http_sf import StructuredFieldError, parse
 from asgi_cache.policy.fields import (
     LONGEST_DELTA,
     TOKEN,
+    Fields,
     combined,
     is_token,
     members,
     parse_delta_seconds,
 )
 
-_Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 _Stated: TypeAlias = dict[bytes, list[bytes | None]]
 """The arguments given to each directive: ``None`` where there was none, empty if malformed."""
 
@@ -80,7 +80,7 @@ _NO_REQUEST_DIRECTIVES = RequestDirectives()
 _NO_RESPONSE_DIRECTIVES = ResponseDirectives()
 
 
-def parse_request(fields: _Fields) -> RequestDirectives:
+def parse_request(fields: Fields) -> RequestDirectives:
     """Read a request's ``Cache-Control``, or ``Pragma`` where there is none (section 5.4)."""
     for name, _ in fields:
         if name in (b"cache-control", b"pragma"):
@@ -88,7 +88,7 @@ def parse_request(fields: _Fields) -> RequestDirectives:
     return _NO_REQUEST_DIRECTIVES
 
 
-def _parse_request(fields: _Fields) -> RequestDirectives:
+def _parse_request(fields: Fields) -> RequestDirectives:
     value = combined(fields, b"cache-control")
     if value is None:
         pragma = _read(combined(fields, b"pragma") or b"")
@@ -106,7 +106,7 @@ def _parse_request(fields: _Fields) -> RequestDirectives:
 
 
 def parse_response(
-    fields: _Fields, targeted: Sequence[bytes] = (b"cdn-cache-control",)
+    fields: Fields, targeted: Sequence[bytes] = (b"cdn-cache-control",)
 ) -> ResponseDirectives:
     """Read the directives that count for us: the first valid *targeted* field's, if any.
 

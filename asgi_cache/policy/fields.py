@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-_Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
+Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""Header field lines as ASGI has them: lower-case names, order and repeats kept."""
 
 LONGEST_DELTA = 2**31
 """The delta-seconds that stand for any longer time (RFC 9111, section 1.2.2)."""
@@ -51,12 +52,12 @@ def _date_forms() -> tuple[re.Pattern[bytes], ...]:
 _DATE_FORMS = _date_forms()
 
 
-def lines(fields: _Fields, name: bytes) -> list[bytes]:
+def lines(fields: Fields, name: bytes) -> list[bytes]:
     """Return the values of all field lines called *name*, in their order."""
     return [value for line, value in fields if line == name]
 
 
-def combined(fields: _Fields, name: bytes) -> bytes | None:
+def combined(fields: Fields, name: bytes) -> bytes | None:
     """Return the field's value, its lines joined by commas (section 5.3); ``None`` if absent."""
     values = lines(fields, name)
     return b", ".join(values) if values else None
@@ -70,6 +71,12 @@ def members(value: bytes) -> list[bytes]:
     """
     found: list[bytes] = _MEMBER.findall(value) if b'"' in value else value.split(b",")
     return [member for member in (part.strip(_OWS) for part in found) if member]
+
+
+def vary_names(fields: Fields) -> tuple[bytes, ...]:
+    """Return the names in ``Vary``, in lower case, sorted, each once (section 12.5.5)."""
+    value = combined(fields, b"vary")
+    return tuple(sorted({name.lower() for name in members(value)})) if value else ()
 
 
 def is_token(value: bytes) -> bool:

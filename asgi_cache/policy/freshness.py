@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from asgi_cache.policy.fields import combined, members, parse_date, parse_delta_seconds
-from asgi_cache.policy.message import Fields, Response
+from asgi_cache.policy.fields import Fields, combined, members, parse_date, parse_delta_seconds
+from asgi_cache.policy.message import Response
 from asgi_cache.policy.rule import Rule
 
 HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})

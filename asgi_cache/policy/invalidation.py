@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from asgi_cache.policy.fields import lines
-from asgi_cache.policy.message import Fields
+from asgi_cache.policy.fields import Fields, lines
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 """Methods that change nothing (RFC 9110, section 9.2.1); any other one invalidates."""

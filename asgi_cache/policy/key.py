@@ -6,16 +6,18 @@ parts run into each other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from hashlib import blake2b
 from urllib.parse import unquote_plus
 
-from asgi_cache.policy.fields import combined, lines, members
-from asgi_cache.policy.message import Fields, Variant, VariantIndex
+from asgi_cache.policy.fields import Fields, combined, lines, members, vary_names
+from asgi_cache.policy.message import Variant, VariantIndex
 from asgi_cache.policy.rule import Rule
-from asgi_cache.policy.storing import vary_names
 
 KEY_BYTES = 16
+
+_AROUND = re.compile(rb"[ \t]*([;=])[ \t]*")
 
 VARIANT_LIMIT = 64
 """Variants kept of one URL; the oldest goes when one more comes."""
@@ -70,8 +72,24 @@ def selecting_value(fields: Fields, name: bytes) -> bytes:
     if name not in SINGLETONS:
         counted = [member for value in counted for member in members(value)]
     if name in UNORDERED:
-        counted = sorted({b"".join(member.lower().split()) for member in counted})
+        counted = sorted({_normal_member(member, name) for member in counted})
     return b"=" + b"".join(b"%d:%b" % (len(value), value) for value in counted)
+
+
+def _normal_member(member: bytes, name: bytes) -> bytes:
+    """Drop the white space around ``;`` and ``=``, and the case where it has no meaning.
+
+    The value of a media type's parameter may depend on it, and a quoted one on its white
+    space as well (RFC 9110, section 8.3.1).
+    """
+    if b'"' in member:
+        return member
+    kept = _AROUND.sub(rb"\1", member)
+    if name != b"accept":
+        return kept.lower()
+    media_type, *parameters = kept.split(b";")
+    named = [parameter.partition(b"=") for parameter in parameters]
+    return b";".join([media_type.lower(), *(n.lower() + sign + v for n, sign, v in named)])
 
 
 def selector(primary: bytes, names: tuple[bytes, ...], fields: Fields) -> bytes:
@@ -121,20 +139,32 @@ def part_key(primary: bytes) -> bytes:
 
 
 def select(index: VariantIndex, fields: Fields) -> Variant | None:
-    """Return the newest variant that a request with *fields* selects (section 4.1)."""
-    language = preferred_language(fields)
-    wanted: dict[tuple[bytes, ...], tuple[bytes, bytes | None]] = {}
+    """Return the newest variant that a request with *fields* selects (section 4.1).
+
+    One that such a request has selected before comes first; else one in the language that
+    the request likes best will do.
+    """
+    exact = {names: selector(index.key, names, fields) for names in _selections(index)}
     for variant in index.variants:
-        names = variant.vary
-        if names not in wanted:
-            wanted[names] = (
-                selector(index.key, names, fields),
-                language and language_selector(index.key, names, fields, language),
-            )
-        exact, by_language = wanted[names]
-        if variant.selector == exact or (by_language and variant.language_selector == by_language):
+        if variant.selector == exact[variant.vary]:
+            return variant
+    return _select_by_language(index, fields)
+
+
+def _select_by_language(index: VariantIndex, fields: Fields) -> Variant | None:
+    in_some_language = [variant for variant in index.variants if variant.language_selector]
+    language = preferred_language(fields) if in_some_language else None
+    if language is None:
+        return None
+    for variant in in_some_language:
+        wanted = language_selector(index.key, variant.vary, fields, language)
+        if variant.language_selector == wanted:
             return variant
     return None
+
+
+def _selections(index: VariantIndex) -> set[tuple[bytes, ...]]:
+    return {variant.vary for variant in index.variants}
 
 
 def variant_of(primary: bytes, request: Fields, response: Fields) -> Variant | None:

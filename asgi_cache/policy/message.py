@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from asgi_cache.policy.cache_control import RequestDirectives, ResponseDirectives
+from asgi_cache.policy.fields import Fields
 
-Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
-"""Header field lines as ASGI has them: lower-case names, order and repeats kept."""
+CLOCK_TOLERANCE = 60.0
+"""Seconds by which the clocks of processes may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,15 @@ class StoredResponse:
         return self.fields[: len(self.fields) - self.added]
 
     def age_at(self, now: float) -> float:
-        """Its age in seconds at *now*; a clock that went back does not make it younger."""
-        return self.initial_age + max(0.0, now - self.stored_at)
+        """Its age in seconds at *now*.
+
+        Clocks differ a little, so that it may seem to come from the near future. If it
+        comes from further away, a clock was set back, and nobody knows how old it is.
+        """
+        elapsed = now - self.stored_at
+        if elapsed < -CLOCK_TOLERANCE:
+            return self.initial_age - elapsed
+        return self.initial_age + max(0.0, elapsed)
 
 
 @dataclass(frozen=True, slots=True)

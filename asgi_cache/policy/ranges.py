@@ -13,9 +13,8 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import TypeAlias
 
-from asgi_cache.policy.fields import parse_date
+from asgi_cache.policy.fields import Fields, parse_date
 
-_Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 Ranges: TypeAlias = Sequence[tuple[int, int]]
 """Parts of a body, each as the positions of its first byte and of the one after its last."""
 
@@ -103,7 +102,7 @@ def parse_content_range(value: bytes | None) -> tuple[int, int, int] | None:
 
 
 def subpart(
-    fields: _Fields, body: bytes, part: tuple[int, int, int], wanted: Ranges
+    fields: Fields, body: bytes, part: tuple[int, int, int], wanted: Ranges
 ) -> PartialContent | None:
     """Send one wanted range out of a stored *part*; nothing if that does not hold all of it."""
     start, stop, length = part
@@ -152,7 +151,7 @@ def boundary_for(body: bytes) -> bytes:
 
 
 def partial_response(
-    fields: _Fields, body: bytes, ranges: Ranges, boundary: bytes
+    fields: Fields, body: bytes, ranges: Ranges, boundary: bytes
 ) -> PartialContent:
     """Send *ranges* of a stored 200 as a 206, or a 416 if there are none (section 15.3.7)."""
     match ranges:
@@ -169,7 +168,7 @@ def partial_response(
             return _with_length(206, kept, parts)
 
 
-def _not_satisfiable(fields: _Fields, length: int) -> PartialContent:
+def _not_satisfiable(fields: Fields, length: int) -> PartialContent:
     """Refuse with the length alone; what is left of the fields does not describe the body."""
     kept = [
         (name, value)
@@ -180,7 +179,7 @@ def _not_satisfiable(fields: _Fields, length: int) -> PartialContent:
 
 
 def _parts(
-    fields: _Fields, body: bytes, ranges: Ranges, boundary: bytes
+    fields: Fields, body: bytes, ranges: Ranges, boundary: bytes
 ) -> Iterator[bytes | memoryview]:
     """Write the body of a multipart response (section 14.6), without copying its bytes twice."""
     content_type = next((value for name, value in fields if name == b"content-type"), None)
@@ -198,9 +197,9 @@ def _content_range(start: int, stop: int, length: int) -> bytes:
     return b"bytes %d-%d/%d" % (start, stop - 1, length)
 
 
-def _without(fields: _Fields, names: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+def _without(fields: Fields, names: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in fields if name not in names]
 
 
-def _with_length(status: int, fields: _Fields, body: bytes) -> PartialContent:
+def _with_length(status: int, fields: Fields, body: bytes) -> PartialContent:
     return PartialContent(status, (*fields, (b"content-length", b"%d" % len(body))), body)

@@ -1,59 +1,33 @@
-"""Whether a response may be stored, and what is kept of it (RFC 9111, section 3).
+"""Whether a response may be stored, as its head tells (RFC 9111, section 3).
 
-`CLAUSES` is the whole decision. A response is stored if no clause forbids it.
+A response is recorded if none of `CLAUSES` forbids it. They decide by the head, before there
+is a body; what else keeps a response out is seen where it shows. That its body is whole is
+seen by `recorder.py` and by `is_whole` in `keeping`; its size (`max_body`), trailers and tags
+by `fetch.py`.
+
+For how long a response may be served stale is found here, as it can be what makes it worth
+storing. What is kept of it is made in `keeping`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from http import HTTPStatus
 from typing import TypeAlias
 
-from asgi_cache.policy.fields import combined, is_field_value, is_token, lines, members
-from asgi_cache.policy.freshness import (
-    HEURISTICALLY_CACHEABLE,
-    Freshness,
-    freshness,
-    initial_age,
-    rule_lifetime,
-)
+from asgi_cache.policy.fields import combined, is_field_value, is_token, vary_names
+from asgi_cache.policy.freshness import HEURISTICALLY_CACHEABLE, Freshness, freshness
 from asgi_cache.policy.invalidation import same_origin
-from asgi_cache.policy.message import Fields, Request, Response, StoredResponse
+from asgi_cache.policy.message import Request, Response
 from asgi_cache.policy.ranges import parse_content_range
 from asgi_cache.policy.rule import Rule
-from asgi_cache.policy.validation import has_validator
 
 UNDERSTOOD = frozenset(int(status) for status in HTTPStatus)
 """Statuses whose meaning for caching is known here (``must-understand``, section 5.2.2.3)."""
 
-NEVER_STORED = frozenset(
-    {
-        b"age",
-        b"cache-status",
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authentication-info",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-"""Fields that speak of one connection or one hop (section 3.1), or that are made anew."""
-
 UNRULED = Rule()
 """What holds where no rule says anything."""
-
-VALIDATION_GRACE = 3600.0
-"""Seconds that a stale response is kept so that the app can say it is still good."""
-
-STALE_GRACE = 60.0
-"""Seconds that one without validators is kept, for clients that accept stale ones."""
 
 LAST_STATUS = 599
 
@@ -97,12 +71,24 @@ class Clause:
 
     detail: str
     """What ``Cache-Status`` says of it."""
+    meaning: str
+    """What completes "the response is not stored because …", in Markdown."""
     source: str
     forbids: Forbids
 
 
+ABOUT_THE_REQUEST = frozenset(
+    {
+        HTTPStatus.PRECONDITION_FAILED,
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+        HTTPStatus.EXPECTATION_FAILED,
+    }
+)
+"""Statuses that another request to the same URL, without such a field, would not get."""
+
+
 def forbidding_clause(received: Received) -> Clause | None:
-    """Return the first clause that forbids storing the response; nothing if it may be stored."""
+    """Return the first clause that forbids storing the response; ``None`` if none does."""
     for clause in CLAUSES:
         if clause.forbids(received):
             return clause
@@ -110,12 +96,17 @@ def forbidding_clause(received: Received) -> Clause | None:
 
 
 def _is_not_final(received: Received) -> bool:
-    """Interim, or not a status at all (RFC 9110, section 15)."""
+    """An interim response is not the answer, and other numbers mean nothing (RFC 9110, 15)."""
     return not HTTPStatus.OK <= received.response.status <= LAST_STATUS
 
 
+def _is_about_the_request(received: Received) -> bool:
+    """A condition, range or expectation of this request failed, which is no other's concern."""
+    return received.response.status in ABOUT_THE_REQUEST
+
+
 def _is_part_of_a_response(received: Received) -> bool:
-    """A 304; a 206, unless it says which part it is and does not vary."""
+    """A 304 has no body, and a 206 is of use only if its place in one whole is known (3.3)."""
     response = received.response
     if response.status == HTTPStatus.PARTIAL_CONTENT:
         part = parse_content_range(combined(response.fields, b"content-range"))
@@ -124,7 +115,7 @@ def _is_part_of_a_response(received: Received) -> bool:
 
 
 def _is_of_another_method(received: Received) -> bool:
-    """GET; POST too, where the rule says so or the response is what GET would return."""
+    """What another method returns answers no GET, but for POST if a rule or the app says so."""
     request = received.request
     if request.method == "POST":
         return not ("POST" in received.rule.methods or answers_get(received))
@@ -140,16 +131,18 @@ def _says_no_store(received: Received) -> bool:
 
 
 def _is_not_understood(received: Received) -> bool:
+    """``must-understand`` leaves storing to caches that know the status's own demands."""
     directives = received.response.directives
     return directives.must_understand and received.response.status not in UNDERSTOOD
 
 
 def _request_says_no_store(received: Received) -> bool:
+    """A client may ask that nothing of its exchange be kept."""
     return received.request.directives.no_store
 
 
 def _is_private(received: Received) -> bool:
-    """A partition is a user's own only if the request says who that is: all others share one."""
+    """It is one user's, so it needs that user's own partition; the anonymous all share one."""
     request = received.request
     if received.rule.store_private and request.partitioned and request.has_credentials:
         return False
@@ -157,7 +150,7 @@ def _is_private(received: Received) -> bool:
 
 
 def _is_of_a_user(received: Received) -> bool:
-    """Credentials came with the request, and nothing says that the answer is for everyone."""
+    """An answer to credentials may be meant for their owner alone, unless somebody vouches."""
     request = received.request
     if not request.has_credentials or request.partitioned or received.rule.public:
         return False
@@ -165,26 +158,27 @@ def _is_of_a_user(received: Received) -> bool:
 
 
 def _sets_a_cookie(received: Received) -> bool:
+    """Served to others, a cookie that was set for one client would make them that client."""
     return received.rule.cookies == "safe" and any(
         name == b"set-cookie" for name, _ in received.response.fields
     )
 
 
 def _varies_on_everything(received: Received) -> bool:
-    """It varies on ``*``, or on what is no field's name and so might be anything."""
+    """No later request selects what varies on ``*``; what is no field name could mean as much."""
     names = vary_names(received.response.fields)
     return b"*" in names or not all(map(is_token, names))
 
 
 def _varies_on_credentials(received: Received) -> bool:
-    """In ``safe`` mode what varies by user is stored only where the key holds the user."""
+    """It differs from user to user, which is safe only where the key holds the user."""
     if received.rule.cookies != "safe" or received.request.partitioned:
         return False
     return not {b"authorization", b"cookie"}.isdisjoint(vary_names(received.response.fields))
 
 
 def _reflects_origin(received: Received) -> bool:
-    """``Access-Control-Allow-Origin`` repeats this client's ``Origin``, which no key holds."""
+    """It lets one origin read it, and would shut out the others that it is served to."""
     allowed = combined(received.response.fields, b"access-control-allow-origin")
     if allowed is None or allowed != combined(received.request.fields, b"origin"):
         return False
@@ -193,30 +187,112 @@ def _reflects_origin(received: Received) -> bool:
 
 
 def _has_a_broken_field(received: Received) -> bool:
+    """A value with a line break in it could add fields of its own each time it is served."""
     fields = received.response.fields
     return not all(is_token(name) and is_field_value(value) for name, value in fields)
 
 
 def _could_never_be_used(received: Received) -> bool:
-    """It may not be reused as it is for any time, and is not worth validating (section 3)."""
+    """What is neither reused as it is nor validated would only take up room (section 3)."""
     return not (is_reusable(received) or is_validatable(received))
 
 
 CLAUSES = (
-    Clause("method", "RFC 9111, section 3", _is_of_another_method),
-    Clause("status", "RFC 9111, section 3", _is_not_final),
-    Clause("partial", "RFC 9111, section 3.3", _is_part_of_a_response),
-    Clause("must-understand", "RFC 9111, section 5.2.2.3", _is_not_understood),
-    Clause("no-store", "RFC 9111, section 5.2.2.5", _says_no_store),
-    Clause("request-no-store", "RFC 9111, section 5.2.1.5", _request_says_no_store),
-    Clause("private", "RFC 9111, section 5.2.2.7", _is_private),
-    Clause("credentials", "RFC 9111, section 3.5", _is_of_a_user),
-    Clause("set-cookie", "setting cookies", _sets_a_cookie),
-    Clause("vary-all", "RFC 9111, section 4.1", _varies_on_everything),
-    Clause("vary-credentials", "setting cookies", _varies_on_credentials),
-    Clause("reflected-origin", "Fetch, section 3.2.3", _reflects_origin),
-    Clause("broken-field", "RFC 9110, section 5.5", _has_a_broken_field),
-    Clause("no-freshness", "RFC 9111, section 3", _could_never_be_used),
+    Clause(
+        "method",
+        "it answers neither GET nor a POST that a rule or the response itself lets be stored",
+        "RFC 9111, section 3",
+        _is_of_another_method,
+    ),
+    Clause(
+        "status",
+        "its status is not that of a final response (200 to 599)",
+        "RFC 9111, section 3",
+        _is_not_final,
+    ),
+    Clause(
+        "request-failed",
+        "its status says that a condition, range or expectation of this one request failed",
+        "RFC 9110, section 15.5",
+        _is_about_the_request,
+    ),
+    Clause(
+        "partial",
+        "it is a 304, or a 206 that varies or does not say exactly which part it is",
+        "RFC 9111, section 3.3",
+        _is_part_of_a_response,
+    ),
+    Clause(
+        "must-understand",
+        "it is marked `must-understand`, and the cache does not know its status",
+        "RFC 9111, section 5.2.2.3",
+        _is_not_understood,
+    ),
+    Clause(
+        "no-store",
+        "it is marked `no-store`, and no `must-understand` lifts that",
+        "RFC 9111, section 5.2.2.5",
+        _says_no_store,
+    ),
+    Clause(
+        "request-no-store",
+        "the request is marked `no-store`",
+        "RFC 9111, section 5.2.1.5",
+        _request_says_no_store,
+    ),
+    Clause(
+        "private",
+        "it is marked `private`, and is not stored in its user's own partition by a rule with "
+        "`store_private`",
+        "RFC 9111, section 5.2.2.7",
+        _is_private,
+    ),
+    Clause(
+        "credentials",
+        "the request carried credentials, its key does not hold the user, and neither a rule "
+        "nor the app says that the answer is for everyone",
+        "RFC 9111, section 3.5",
+        _is_of_a_user,
+    ),
+    Clause(
+        "set-cookie",
+        "it has `Set-Cookie`, and the setting `cookies` is `safe`",
+        "setting cookies",
+        _sets_a_cookie,
+    ),
+    Clause(
+        "vary-all",
+        "its `Vary` lists `*` or something that is not a field name",
+        "RFC 9111, section 4.1",
+        _varies_on_everything,
+    ),
+    Clause(
+        "vary-credentials",
+        "it varies on `Cookie` or `Authorization`, its key does not hold the user, and the "
+        "setting `cookies` is `safe`",
+        "setting cookies",
+        _varies_on_credentials,
+    ),
+    Clause(
+        "reflected-origin",
+        "its `Access-Control-Allow-Origin` repeats the request's `Origin`, by which neither "
+        "the response nor the rule varies",
+        "Fetch, section 3.2.3",
+        _reflects_origin,
+    ),
+    Clause(
+        "broken-field",
+        "one of its fields has an invalid name, or a line break or NUL in its value",
+        "RFC 9110, section 5.5",
+        _has_a_broken_field,
+    ),
+    Clause(
+        "no-freshness",
+        "nothing lets it be reused without asking the app, and it is not worth keeping for "
+        "validation",
+        "RFC 9111, section 3",
+        _could_never_be_used,
+    ),
 )
 
 
@@ -267,94 +343,6 @@ def is_shareable(received: Received) -> bool:
     return directives.must_revalidate and received.rule.cookies == "rfc9111"
 
 
-def vary_names(fields: Fields) -> tuple[bytes, ...]:
-    """Return the names in ``Vary``, in lower case, sorted, each once (RFC 9110, 12.5.5)."""
-    value = combined(fields, b"vary")
-    return tuple(sorted({name.lower() for name in members(value)})) if value else ()
-
-
-def stored_response(
-    received: Received,
-    key: bytes,
-    body: bytes,
-    log: bytes = b"",
-    birth: int = 0,
-    tags: tuple[str, ...] = (),
-) -> StoredResponse:
-    """Make the record that is kept of a complete response."""
-    response = received.response
-    kept = stored_fields(received)
-    etag = combined(response.fields, b"etag")
-    made = entity_tag(body) if etag is None and response.status == HTTPStatus.OK else None
-    added = added_fields(received, made, len(body))
-    directives = response.directives
-    return StoredResponse(
-        key=key,
-        status=response.status,
-        fields=kept + added,
-        added=len(added),
-        body=body,
-        stored_at=received.arrived_at,
-        initial_age=initial_age(response.fields, received.requested_at, received.arrived_at),
-        lifetime=received.lifetime,
-        stale_while_revalidate=while_revalidate(received),
-        stale_if_error=stale_window(
-            received, directives.stale_if_error, received.rule.stale_if_error
-        ),
-        must_validate=directives.no_cache,
-        must_revalidate=forbids_stale(received),
-        shareable=received.rule.public or is_shareable(received),
-        etag=made or etag,
-        etag_is_ours=made is not None,
-        last_modified=combined(response.fields, b"last-modified"),
-        tags=tags,
-        log=log,
-        birth=birth,
-    )
-
-
-def stored_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
-    """Keep the fields of the app that may be stored (section 3.1)."""
-    response = received.response
-    dropped = NEVER_STORED.union(
-        response.directives.no_cache_fields,
-        response.directives.private_fields,
-        *(
-            [option.lower() for option in members(value)]
-            for value in lines(response.fields, b"connection")
-        ),
-    )
-    return tuple((name, value) for name, value in response.fields if name not in dropped)
-
-
-def added_fields(
-    received: Received, etag: bytes | None, length: int
-) -> tuple[tuple[bytes, bytes], ...]:
-    """Make the fields that the cache adds: an entity tag, a length, what clients are told."""
-    tagged = ((b"etag", etag),) if etag else ()
-    unmeasured = combined(received.response.fields, b"content-length") is None
-    has_content = received.response.status != HTTPStatus.NO_CONTENT
-    measured = ((b"content-length", b"%d" % length),) if unmeasured and has_content else ()
-    return tagged + measured + client_fields(received)
-
-
-def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
-    """Tell clients how to cache what a rule made cacheable; what the app says stands.
-
-    A lifetime of 0 lets them keep a copy that they validate each time, so that a purge
-    here reaches them.
-    """
-    response, rule = received.response, received.rule
-    if rule_lifetime(rule, response.status) is None:
-        return ()
-    if {b"cache-control", b"expires"}.intersection(name for name, _ in response.fields):
-        return ()
-    whose = b"private, " if received.request.partitioned else b""
-    if rule.client_ttl:
-        return ((b"cache-control", b"%smax-age=%d" % (whose, rule.client_ttl)),)
-    return ((b"cache-control", whose + b"max-age=0, must-revalidate"),)
-
-
 def forbids_stale(received: Received) -> bool:
     """Whether the app forbids that the response be served stale (section 4.2.4).
 
@@ -388,23 +376,3 @@ def stale_window(received: Received, stated: int | None, supplied: float) -> flo
     if stated is not None:
         return stated
     return supplied if received.response.directives.s_maxage is None else 0.0
-
-
-def is_whole(received: Received, body: bytes) -> bool:
-    """Whether *body* is all that the response's head says it is (section 3.3)."""
-    if received.response.status != HTTPStatus.PARTIAL_CONTENT:
-        return True
-    part = parse_content_range(combined(received.response.fields, b"content-range"))
-    return part is not None and part[1] - part[0] == len(body)
-
-
-def keep_for(stored: StoredResponse) -> float:
-    """Seconds for which a stored response can be of use: fresh, stale, or to be validated."""
-    remaining = max(0.0, stored.lifetime - stored.initial_age)
-    grace = VALIDATION_GRACE if has_validator(stored) else STALE_GRACE
-    return remaining + max(grace, stored.stale_while_revalidate, stored.stale_if_error)
-
-
-def entity_tag(body: bytes) -> bytes:
-    """Make a strong entity tag, the same in every process (RFC 9110, section 8.8.3)."""
-    return b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asgi_cache.policy.fields import combined, members, parse_date
+from asgi_cache.policy.fields import Fields, combined, members, parse_date
 from asgi_cache.policy.freshness import date_of
-from asgi_cache.policy.message import Fields, StoredResponse
+from asgi_cache.policy.message import StoredResponse
 
 CONDITIONALS = frozenset({b"if-none-match", b"if-modified-since"})
 """What a client asks about its own copy; the cache can answer it after a full response."""

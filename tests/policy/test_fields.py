@@ -18,6 +18,7 @@ from asgi_cache.policy.fields import (
     members,
     parse_date,
     parse_delta_seconds,
+    vary_names,
 )
 
 FIELDS = [(b"a", b"1"), (b"b", b"2"), (b"a", b"3, 4"), (b"c", b"")]
@@ -96,6 +97,22 @@ def test_members_lose_nothing_but_commas_and_whitespace(value: bytes) -> None:
 def test_a_megabyte_is_split_in_linear_time(unit: bytes) -> None:
     """A value made to be slow is not: quadratic time would exceed any timeout."""
     assert len(members(b'"' + unit * (MEGABYTE // len(unit)))) <= MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        pytest.param([], (), id="absent"),
+        pytest.param([b""], (), id="empty"),
+        pytest.param([b"Accept"], (b"accept",), id="lower-case"),
+        pytest.param([b"b, a,B"], (b"a", b"b"), id="sorted-and-each-once"),
+        pytest.param([b"b", b"a"], (b"a", b"b"), id="several-lines"),
+        pytest.param([b"*"], (b"*",), id="star"),
+    ],
+)
+def test_vary_names(value: list[bytes], names: tuple[bytes, ...]) -> None:
+    """However an app writes Vary, the same names give the same key (section 12.5.5)."""
+    assert vary_names([(b"vary", line) for line in value]) == names
 
 
 @pytest.mark.parametrize(

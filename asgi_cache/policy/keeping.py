@@ -1,0 +1,150 @@
+"""What is kept of a response that may be stored, and for how long (RFC 9111, section 3.1).
+
+The record holds all that later decisions need, so that serving it only reads and compares:
+the app's fields without those of one connection, the fields that the cache adds, the age that
+the response had when it came, and its windows. That it may be stored is decided in `storing`.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from http import HTTPStatus
+
+from asgi_cache.policy.fields import combined, lines, members
+from asgi_cache.policy.freshness import initial_age, rule_lifetime
+from asgi_cache.policy.message import StoredResponse
+from asgi_cache.policy.ranges import parse_content_range
+from asgi_cache.policy.storing import (
+    Received,
+    forbids_stale,
+    is_shareable,
+    stale_window,
+    while_revalidate,
+)
+from asgi_cache.policy.validation import has_validator
+
+NEVER_STORED = frozenset(
+    {
+        b"age",
+        b"cache-status",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Fields that speak of one connection or one hop (section 3.1), or that are made anew."""
+
+VALIDATION_GRACE = 3600.0
+"""Seconds that a stale response is kept so that the app can say it is still good."""
+
+STALE_GRACE = 60.0
+"""Seconds that one without validators is kept, for clients that accept stale ones."""
+
+
+def stored_response(
+    received: Received,
+    key: bytes,
+    body: bytes,
+    log: bytes = b"",
+    birth: int = 0,
+    tags: tuple[str, ...] = (),
+) -> StoredResponse:
+    """Make the record that is kept of a complete response."""
+    response = received.response
+    kept = stored_fields(received)
+    etag = combined(response.fields, b"etag")
+    made = entity_tag(body) if etag is None and response.status == HTTPStatus.OK else None
+    added = added_fields(received, made, len(body))
+    directives = response.directives
+    return StoredResponse(
+        key=key,
+        status=response.status,
+        fields=kept + added,
+        added=len(added),
+        body=body,
+        stored_at=received.arrived_at,
+        initial_age=initial_age(response.fields, received.requested_at, received.arrived_at),
+        lifetime=received.lifetime,
+        stale_while_revalidate=while_revalidate(received),
+        stale_if_error=stale_window(
+            received, directives.stale_if_error, received.rule.stale_if_error
+        ),
+        must_validate=directives.no_cache,
+        must_revalidate=forbids_stale(received),
+        shareable=received.rule.public or is_shareable(received),
+        etag=made or etag,
+        etag_is_ours=made is not None,
+        last_modified=combined(response.fields, b"last-modified"),
+        tags=tags,
+        log=log,
+        birth=birth,
+    )
+
+
+def stored_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
+    """Keep the fields of the app that may be stored (section 3.1)."""
+    response = received.response
+    dropped = NEVER_STORED.union(
+        response.directives.no_cache_fields,
+        response.directives.private_fields,
+        *(
+            [option.lower() for option in members(value)]
+            for value in lines(response.fields, b"connection")
+        ),
+    )
+    return tuple((name, value) for name, value in response.fields if name not in dropped)
+
+
+def added_fields(
+    received: Received, etag: bytes | None, length: int
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Make the fields that the cache adds: an entity tag, a length, what clients are told."""
+    tagged = ((b"etag", etag),) if etag else ()
+    unmeasured = combined(received.response.fields, b"content-length") is None
+    has_content = received.response.status != HTTPStatus.NO_CONTENT
+    measured = ((b"content-length", b"%d" % length),) if unmeasured and has_content else ()
+    return tagged + measured + client_fields(received)
+
+
+def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
+    """Tell clients how to cache what a rule made cacheable; what the app says stands.
+
+    A lifetime of 0 lets them keep a copy that they validate each time, so that a purge
+    here reaches them.
+    """
+    response, rule = received.response, received.rule
+    if rule_lifetime(rule, response.status) is None:
+        return ()
+    if {b"cache-control", b"expires"}.intersection(name for name, _ in response.fields):
+        return ()
+    whose = b"private, " if received.request.partitioned else b""
+    if rule.client_ttl:
+        return ((b"cache-control", b"%smax-age=%d" % (whose, rule.client_ttl)),)
+    return ((b"cache-control", whose + b"max-age=0, must-revalidate"),)
+
+
+def is_whole(received: Received, body: bytes) -> bool:
+    """Whether *body* is all that the response's head says it is (section 3.3)."""
+    if received.response.status != HTTPStatus.PARTIAL_CONTENT:
+        return True
+    part = parse_content_range(combined(received.response.fields, b"content-range"))
+    return part is not None and part[1] - part[0] == len(body)
+
+
+def keep_for(stored: StoredResponse) -> float:
+    """Seconds for which a stored response can be of use: fresh, stale, or to be validated."""
+    remaining = max(0.0, stored.lifetime - stored.initial_age)
+    grace = VALIDATION_GRACE if has_validator(stored) else STALE_GRACE
+    return remaining + max(grace, stored.stale_while_revalidate, stored.stale_if_error)
+
+
+def entity_tag(body: bytes) -> bytes:
+    """Make a strong entity tag, the same in every process (RFC 9110, section 8.8.3)."""
+    return b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()

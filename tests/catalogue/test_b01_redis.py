@@ -1,0 +1,257 @@
+"""Catalogue B, lines 1-15: a Redis that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+import pytest
+from redis import Redis
+
+from asgi_cache import CacheMiddleware
+from tests.bare import App, Response, ask
+from tests.redis_server import running_redis
+
+pytestmark = pytest.mark.anyio
+RULES = {"/**": 600}
+
+
+@pytest.fixture
+def own():
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+async def process(own):
+    caches = []
+
+    def start(app, url=None, **options):
+        cache = CacheMiddleware(
+            app, store=url or own.url + "?timeout=5s", **{"rules": RULES, **options}
+        )
+        caches.append(cache)
+        return cache
+
+    yield start
+    for cache in caches:
+        await cache.cache.close()
+
+
+class Proxy:
+    """Between the cache and Redis: delays, cuts, or drops what Redis says."""
+
+    def __init__(self, port):
+        self.port, self.delay, self.cut, self.drop = port, 0.0, None, False
+        self.writers = []
+
+    async def __aenter__(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"redis://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/0"
+        return self
+
+    async def __aexit__(self, *_):
+        self.server.close()
+        for w in self.writers:
+            w.close()
+
+    async def _serve(self, reader, writer):
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers += [writer, up_writer]
+        await asyncio.gather(
+            self._pump(reader, up_writer, False),
+            self._pump(up_reader, writer, True),
+            return_exceptions=True,
+        )
+
+    async def _pump(self, reader, writer, down):
+        while data := await reader.read(65536):
+            if down:
+                if self.delay:
+                    await asyncio.sleep(self.delay() if callable(self.delay) else self.delay)
+                if self.drop:
+                    continue
+                if self.cut is not None:
+                    writer.write(data[: self.cut])
+                    writer.close()
+                    return
+            writer.write(data)
+        writer.close()
+
+
+async def test_b05_a_connection_that_was_closed_while_idle(process, own):
+    """The next request is a hit as if nothing had happened."""
+    cache = process(App())
+    await ask(cache)
+    assert "hit" in (await ask(cache)).cache_status
+    with Redis(port=own.port) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+    await asyncio.sleep(0.05)
+    assert "hit" in (await ask(cache)).cache_status
+
+
+async def test_b05_a_restart(process, own):
+    cache = process(App())
+    await ask(cache)
+    own.process.kill()
+    own.process.wait()
+    own.output.close()
+    assert (await ask(cache)).status == 200
+    own.start()
+    await ask(cache)
+    assert "hit" in (await ask(cache)).cache_status
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5, 20, 60])
+async def test_b06_a_reset_in_mid_reply(own, cut):
+    async with Proxy(own.port) as proxy:
+        cache = CacheMiddleware(App(), store=proxy.url + "?timeout=1s", rules=RULES)
+        await ask(cache)
+        proxy.cut = cut
+        assert (await ask(cache)).body == b"hello"
+        assert (await ask(cache, method="POST")).status == 200
+        proxy.cut = None
+        await ask(cache)
+        assert "hit" in (await ask(cache)).cache_status
+        await cache.cache.close()
+
+
+async def test_b03_late_answers_reach_nobody_else(own):
+    """Random delays around the deadline: every answer is the one for its own URL."""
+    random.seed(7)
+    async with Proxy(own.port) as proxy:
+        app = App(
+            lambda s: Response(s["path"].encode(), {"Vary": "A"} if len(s["path"]) % 2 else {})
+        )
+        cache = CacheMiddleware(
+            app, store=proxy.url + "?timeout=20ms&max_connections=3", rules=RULES
+        )
+        proxy.delay = lambda: random.choice([0, 0, 0.01, 0.019, 0.021, 0.04])
+
+        async def one(n):
+            path = "/" + "x" * (n % 7)
+            assert (await ask(cache, path)).body == path.encode()
+
+        for _ in range(12):
+            await asyncio.gather(*(one(n) for n in range(14)))
+        proxy.delay = 0
+        await asyncio.sleep(0.1)
+        await ask(cache)
+        assert "hit" in (await ask(cache)).cache_status  # no slot of the pool was lost
+        await cache.cache.close()
+
+
+async def test_b10_a_read_only_server(own):
+    cache = CacheMiddleware(App(), store=own.url + "?timeout=5s", rules=RULES)
+    await ask(cache)
+    with Redis(port=own.port) as client:
+        client.config_set("replica-serve-stale-data", "yes")
+        client.replicaof("127.0.0.1", "1")
+    hit = await ask(cache)
+    other = await ask(cache, "/other")
+    write = await ask(cache, method="POST")
+    await cache.cache.close()
+    assert [a.status for a in (hit, other, write)] == [200] * 3
+    assert "hit" in hit.cache_status
+
+
+@pytest.mark.parametrize("which", ["log", "record"])
+async def test_b_keys_of_another_type(own, which, process):
+    cache = process(App())
+    await ask(cache)
+    with Redis(port=own.port) as client:
+        for key in client.keys("*"):
+            if key.endswith(b"log") == (which == "log"):
+                client.delete(key)
+                client.lpush(key, "x")
+    for method in ("GET", "POST", "GET", "GET"):
+        assert (await ask(cache, method=method)).status == 200
+
+
+async def test_b14_wrong_password_and_tls(own, caplog):
+    for url in (
+        f"redis://:s3cr3t@127.0.0.1:{own.port}/0?timeout=1s",
+        f"rediss://:s3cr3t@127.0.0.1:{own.port}/0?timeout=1s",
+    ):
+        cache = CacheMiddleware(App(), store=url, rules=RULES)
+        assert (await ask(cache)).status == 200
+        assert (await ask(cache, method="POST")).status == 200
+        await cache.cache.close()
+    assert "s3cr3t" not in caplog.text
+
+
+async def test_b15_flushall_between_find_and_keep(own, process):
+    """A fill that spans a lost log is not served."""
+
+    async def app(scope, receive, send):
+        with Redis(port=own.port) as client:
+            client.flushall()
+        await Response().send_to(scope, send)
+
+    cache = process(app)
+    await ask(cache)
+    cache.app = App(Response(b"new"))
+    assert (await ask(cache)).body == b"new"
+
+
+async def test_b08_cancelled_at_random(own):
+    """Requests are cancelled at any step: later answers are right, and nothing leaks."""
+    random.seed(3)
+    state = {}
+
+    def answer(scope):
+        path = scope["path"]
+        if scope["method"] == "POST":
+            state[path] = state.get(path, 0) + 1
+        fields = {"Vary": "A"} if path.endswith("v") else {}
+        return Response(f"{path}:{state.get(path, 0)}".encode(), fields)
+
+    async def app(scope, receive, send):
+        await asyncio.sleep(0)
+        await answer(scope).send_to(scope, send)
+
+    cache = CacheMiddleware(app, store=own.url + "?timeout=1s&max_connections=4", rules=RULES)
+    problems = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, c: problems.append(c))
+    for n in range(800):
+        path = random.choice(["/a", "/b", "/cv"])
+        tasks = [
+            asyncio.create_task(
+                ask(
+                    cache,
+                    path,
+                    method=random.choice(["GET", "GET", "POST", "HEAD"]),
+                    fields={"A": random.choice("xy")},
+                )
+            )
+            for _ in range(3)
+        ]
+        for _ in range(random.randrange(60)):
+            await asyncio.sleep(0)
+        if random.random() < 0.3:
+            await asyncio.sleep(random.random() * 0.002)
+        for task in tasks[: random.randrange(1, 4)]:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if n % 10 == 0:
+            for p in ("/a", "/b", "/cv"):
+                await ask(cache, p, method="POST")
+                got = (await ask(cache, p, fields={"A": "x"})).body
+                assert got == f"{p}:{state[p]}".encode()
+                got = await ask(cache, p, fields={"A": "x"})
+                assert got.body == f"{p}:{state[p]}".encode()
+                assert "hit" in got.cache_status
+    await asyncio.sleep(0.1)
+    link = cache.cache.store._link
+    assert not link.tasks
+    pool = link.client.connection_pool
+    assert len(pool._in_use_connections) == 0
+    await cache.cache.close()
+    import gc
+
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not problems

@@ -49,7 +49,8 @@ def decide(age, value=b"", rule=RULE, **stored):
         pytest.param(59.5, Reuse(59.5, 0.5), id="still-fresh"),
         pytest.param(60, Validate("stale"), id="stale-at-its-lifetime"),
         pytest.param(61, Validate("stale"), id="stale"),
-        pytest.param(-3600, Reuse(0, 60), id="the-clock-went-back"),
+        pytest.param(-60, Reuse(0, 60), id="the-clocks-differ-a-little"),
+        pytest.param(-3600, Validate("stale"), id="the-clock-was-set-back"),
     ],
 )
 def test_fresh_is_reused(age, expected):
@@ -85,7 +86,7 @@ def test_the_age_it_came_with_counts():
         pytest.param(10, b"no-transform", Reuse(10, 50), id="what-does-not-matter-here"),
         pytest.param(10, b"only-if-cached", Reuse(10, 50), id="only-if-cached"),
         pytest.param(70, b"only-if-cached", Validate("stale"), id="only-if-cached-and-stale"),
-        pytest.param(70, b"no-cache, max-stale", Validate("request"), id="no-cache-and-max-stale"),
+        pytest.param(70, b"no-cache, max-stale", Validate("stale"), id="no-cache-and-max-stale"),
         pytest.param(70, b"max-stale", Reuse(70, -10), id="any-staleness"),
         pytest.param(70, b"max-stale=10", Reuse(70, -10), id="as-stale-as-max-stale"),
         pytest.param(71, b"max-stale=10", Validate("stale"), id="staler-than-max-stale"),
@@ -93,10 +94,10 @@ def test_the_age_it_came_with_counts():
         pytest.param(70, b"max-stale=x", Validate("stale"), id="max-stale-that-is-none"),
         pytest.param(70, b"max-stale, max-age=70", Reuse(70, -10), id="max-stale-within-max-age"),
         pytest.param(
-            70, b"max-stale, max-age=69", Validate("request"), id="max-stale-beyond-max-age"
+            70, b"max-stale, max-age=69", Validate("stale"), id="max-stale-beyond-max-age"
         ),
         pytest.param(
-            70, b"max-stale, min-fresh=1", Validate("request"), id="max-stale-and-min-fresh"
+            70, b"max-stale, min-fresh=1", Validate("stale"), id="max-stale-and-min-fresh"
         ),
     ],
 )
@@ -112,7 +113,7 @@ def test_a_client_may_ask_for_better_or_for_worse(age, value, expected):
         pytest.param(60, b"", SWR, Reuse(60, 0, refresh=True), id="from-its-lifetime-on"),
         pytest.param(89, b"", SWR, Reuse(89, -29, refresh=True), id="within-the-window"),
         pytest.param(90, b"", SWR, Validate("stale"), id="after-the-window"),
-        pytest.param(70, b"no-cache", SWR, Validate("request"), id="the-client-insists"),
+        pytest.param(70, b"no-cache", SWR, Validate("stale"), id="the-client-insists"),
         pytest.param(70, b"max-age=99", SWR, Validate("stale"), id="the-client-wants-none-stale"),
         pytest.param(70, b"max-stale=5", SWR, Reuse(70, -10, refresh=True), id="the-app's-leave"),
         pytest.param(70, b"max-stale=20", SWR, Reuse(70, -10, refresh=True), id="leave-of-both"),

@@ -67,6 +67,7 @@ def windows_of(example):
 FORBIDDEN = {
     "method": received(FRESH, method="PUT"),
     "status": received(FRESH, status=101),
+    "request-failed": received(FRESH, status=416),
     "partial": received(FRESH, status=206),
     "must-understand": received(cc(b"max-age=60, must-understand"), status=299),
     "no-store": received(cc(b"max-age=60, no-store")),

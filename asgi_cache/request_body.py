@@ -36,9 +36,9 @@ class WatchedReceive:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self.has_content = False
+        self.has_content: bool = False
         """The request brought content, whatever its fields say."""
-        self.is_disconnected = False
+        self.is_disconnected: bool = False
         """The app was told that the client has gone: it may end its response early."""
 
     async def __call__(self) -> Message:

@@ -80,6 +80,7 @@ class Fetch:
         try:
             await app(scope, receive, self.send)
         except Exception:
+            self._give_up()
             stale = self._stale_for_error()
             if stale is None or (self._received is not None and self._held is None):
                 if self._held is not None:

@@ -16,7 +16,15 @@ from asgi_cache.policy.ranges import (
     partial_response,
     subpart,
 )
-from asgi_cache.policy.validation import is_not_modified, modified_at, not_modified_fields
+from asgi_cache.policy.validation import (
+    CONDITIONALS,
+    is_not_modified,
+    modified_at,
+    not_modified_fields,
+)
+
+LESS_THAN_ALL = CONDITIONALS | {b"range"}
+"""Fields by which a client asks for less than the whole response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ def reply(request: Request, stored: StoredResponse, now: float) -> Reply:
     """
     if stored.status != HTTPStatus.OK or request.method == "POST":
         return _full(request, stored)
+    if LESS_THAN_ALL.isdisjoint([name for name, _ in request.fields]):
+        return _full(request, stored)  # as most do, and no date need be read to know it
     return (
         _not_modified(request, stored, now)
         or _partial(request, stored, now)

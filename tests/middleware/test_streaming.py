@@ -219,3 +219,16 @@ async def test_fields_may_come_from_an_iterator(cached):
     cache = cached(app, rules={"/": 60})
     for method in ("PUT", "GET", "GET"):
         assert (await ask(cache, method=method))["x-field"] == "1"
+
+
+async def test_a_head_without_its_body_does_not_claim_to_be_stored(cached):
+    """Where the head was held until the app failed, it is known that nothing is stored."""
+    app = sends(start(content_length="5"), ZeroDivisionError())
+    answer = Answer()
+
+    async def send(message):
+        answer.messages.append(message)
+
+    with pytest.raises(ZeroDivisionError):
+        await cached(app, rules={"/": 60})(scope_of("GET", "/", ()), None, send)
+    assert answer.cache_status == "asgi-cache; fwd=uri-miss"

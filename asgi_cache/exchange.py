@@ -31,6 +31,7 @@ from asgi_cache.policy.validation import (
     unconditional_fields,
     validating_fields,
 )
+from asgi_cache.refresh import has_background
 from asgi_cache.request_body import Nobody
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
@@ -101,6 +102,8 @@ class Exchange:
             await self._fetch(found.reason, asked, None)
             return
         match assess(found.stored, asked.request, rule, services.clock()):
+            case Reuse(refresh=True) if not has_background():
+                await self._fetch("stale", asked, found.stored)
             case Reuse() as reuse:
                 await self._serve(reuse, asked, found.stored)
             case Validate(reason):

@@ -19,6 +19,15 @@ TIMEOUT = 60.0
 """Seconds that a refresh may take; one that hangs must not keep others from its key."""
 
 
+def has_background() -> bool:
+    """Whether tasks can be started that outlive a request: asyncio's can, trio's cannot."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class Refresher:
     """Runs at most one refresh of a key at a time, each as a task of its own."""
 

@@ -15,6 +15,7 @@ from asgi_cache.identity import user_name
 from asgi_cache.policy.fields import Fields, combined
 from asgi_cache.policy.invalidation import is_successful, pointed_to, same_origin
 from asgi_cache.policy.rule import Rule
+from asgi_cache.refresh import has_background
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
 from asgi_cache.tags import group_tags, named_tag, rendered
@@ -95,6 +96,9 @@ class Unsafe:
 
     async def _purge(self, tags: list[str]) -> None:
         """Record a purge; a client that leaves in the middle of it does not stop it."""
+        if not has_background():
+            await self._record(tags)
+            return
         task = asyncio.ensure_future(self._record(tags))
         under_way.add(task)
         task.add_done_callback(under_way.discard)

@@ -23,15 +23,16 @@ from asgi_cache.config import (
 )
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
+from asgi_cache.flight import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity, UserId, partition_of
 from asgi_cache.purging import PurgeLog
-from asgi_cache.refresh import Refresher
 from asgi_cache.services import Services
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.urls import open_store
 from asgi_cache.tags import EVERYTHING, TAG_FIELDS, named_tag, path_tag, route_tag, user_tag
 from asgi_cache.targets import Targets
+from asgi_cache.throttle import Throttle
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that `Cache.close` waits for refreshes that are running."""
@@ -102,7 +103,8 @@ class Cache:
             holdings=Holdings(self.store, PurgeLog()),
             identity=Identity(settings.credentials, secret, user_id),
             targets=Targets(compile_rules(settings), base_rule(settings), salt, settings.hosts),
-            refresher=Refresher(),
+            flights=Flights(),
+            throttle=Throttle(clock),
             clock=clock,
             targeted=tuple(name.encode() for name in settings.targeted_fields),
             hidden=frozenset() if settings.show_tags else TAG_FIELDS,
@@ -133,7 +135,7 @@ class Cache:
         """Answer one HTTP request, from the store or by *app*."""
         await Exchange(self._services, app, scope, receive, send).run()
 
-    async def purge(
+    async def purge(  # noqa: PLR0913 - each names something else, and all by keyword
         self,
         *,
         tags: str | Iterable[str] = (),
@@ -142,6 +144,9 @@ class Cache:
         route: str | Iterable[str] = (),
         user: str | int | None = None,
         everything: bool = False,
+        all_of: bool = False,
+        soft: bool = False,
+        wait: bool = False,
     ) -> None:
         """Void the stored responses that *any* of these name, in every process.
 
@@ -150,8 +155,12 @@ class Cache:
         that is at or below it, on every host. *route* is the pattern of a rule. *user* is what
         ``user_id`` returns, or the identity that an authentication middleware verified.
 
-        When it returns, no request that starts later is answered with what was there before.
-        No app is needed: a script or a worker purges with a `Cache` of the same settings.
+        With *all_of*: the responses that all of these name. With *soft* they are not void but
+        stale from now on: they may be served while they are refreshed, or if the app fails.
+
+        When it returns, no request that starts later in this process is answered with what was
+        there before. Others know of it a moment later, after `Store.lag` at the latest; *wait*
+        waits for that. No app is needed: a script purges with a `Cache` of the same settings.
 
         Raises:
             StoreUnavailable: The purge could not be recorded; nothing is known to be void.
@@ -168,11 +177,12 @@ class Cache:
         ]
         if not named:
             raise ValueError("purge what? tags=, url=, path=, route=, user= or everything=True")
-        await self._services.holdings.purge(named)
+        soft_at = self._services.clock() if soft else None
+        await self._services.holdings.purge(named, all_of=all_of, soft_at=soft_at, wait=wait)
 
     async def close(self) -> None:
         """Wait a while for refreshes that are running, then release the store."""
-        await self._services.refresher.finish(CLOSE_TIMEOUT)
+        await self._services.flights.finish(CLOSE_TIMEOUT)
         await self.store.close()
 
 

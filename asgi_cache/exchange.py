@@ -5,24 +5,37 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from random import random
 from typing import assert_never
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_cache.asking import Asked, Unanswerable, ask
+from asgi_cache.delivery import Delivery
 from asgi_cache.errors import StoreUnavailable
-from asgi_cache.fetch import Fetch
+from asgi_cache.fill import Fill, Sought, refresh
+from asgi_cache.flight import Flight, PatientReceive, has_background
+from asgi_cache.holdings import Found
 from asgi_cache.outcome import Outcome
+from asgi_cache.passenger import Follower, lead
 from asgi_cache.policy.cache_control import RequestDirectives, parse_request
 from asgi_cache.policy.fields import combined
-from asgi_cache.policy.invalidation import (
-    SAFE_METHODS,
-)
+from asgi_cache.policy.invalidation import SAFE_METHODS
+from asgi_cache.policy.key import selector
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.policy.reuse import Forward, Reuse, Validate, assess
+from asgi_cache.policy.reuse import (
+    Forward,
+    Reuse,
+    Validate,
+    assess,
+    effective_directives,
+    may_replace_error,
+    never,
+)
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.serving import Reply, reply, reply_from_part
 from asgi_cache.policy.validation import (
@@ -31,12 +44,13 @@ from asgi_cache.policy.validation import (
     unconditional_fields,
     validating_fields,
 )
-from asgi_cache.refresh import has_background
-from asgi_cache.request_body import Nobody
 from asgi_cache.responder import Responder
+from asgi_cache.run import Run
 from asgi_cache.services import Services
 from asgi_cache.targets import LENGTH_LIMIT, Target
 from asgi_cache.unsafe import Unsafe
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 UNSEEN_EXTENSIONS = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
 """Ways to send a body that the cache does not see; apps under a rule are not offered them."""
@@ -99,23 +113,27 @@ class Exchange:
             await self._bypass(why, target, rule)
             return
         if found.stored is None:
-            await self._fetch(found.reason, asked, None)
+            await self._fetch(found.reason, asked, found)
             return
-        match assess(found.stored, asked.request, rule, services.clock()):
+        chance = never if target.pattern is None or not has_background() else _chance
+        match assess(found.stored, asked.request, rule, services.clock(), chance):
             case Reuse(refresh=True) if not has_background():
-                await self._fetch("stale", asked, found.stored)
+                await self._fetch("stale", asked, found)
             case Reuse() as reuse:
-                await self._serve(reuse, asked, found.stored)
+                await self._serve(reuse, asked, found)
             case Validate(reason):
-                await self._fetch(reason, asked, found.stored)
+                await self._fetch(reason, asked, found)
             case Forward(reason):
-                await self._fetch(reason, asked, None)
+                await self._fetch(reason, asked, replace(found, stored=None))
             case decision:
                 assert_never(decision)
 
-    async def _serve(self, reuse: Reuse, asked: Asked, stored: StoredResponse) -> None:
+    async def _serve(self, reuse: Reuse, asked: Asked, found: Found) -> None:
+        stored = found.stored
+        if stored is None:
+            raise AssertionError  # only what was found is reused
         if reuse.refresh:
-            self._services.refresher.start(stored.key, partial(self._refresh, asked, stored))
+            self._begin_refresh(asked, found, stored)
         self._outcome.hit, self._outcome.ttl = True, reuse.ttl
         await self._responder.reply(reply(asked.request, stored, self._services.clock()), reuse.age)
 
@@ -134,31 +152,112 @@ class Exchange:
         await self._responder.reply(part, reuse.age)
         return True
 
-    async def _fetch(self, reason: str, asked: Asked, stored: StoredResponse | None) -> None:
-        """Run the app for this request; the stored response, if any, may be found still good."""
-        if await self._refuse_to_ask(asked.rule):
+    async def _fetch(self, reason: str, asked: Asked, found: Found) -> None:
+        """Have the app asked; what is stored, if anything, may be found still good."""
+        if await self._refuse_to_ask(asked.rule) or await self._spare(asked, found.stored):
             return
         self._outcome.forwarded = reason
-        scope = self._app_scope(asked, stored)
-        fetch = Fetch(asked, stored, self._services, self._responder)
+        if not self._is_worth_sharing(asked, found) or not await self._share(asked, found):
+            await self._run_alone(asked, found.stored)
+
+    async def _spare(self, asked: Asked, stored: StoredResponse | None) -> bool:
+        """Serve stale without asking an app that has just failed, if the request permits it."""
+        now = self._services.clock()
+        if stored is None or not self._services.throttle.holds(stored.key):
+            return False
+        if not may_replace_error(stored, asked.request, asked.rule, now):
+            return False
+        age = stored.age_at(now)
+        self._outcome.hit, self._outcome.ttl = True, stored.lifetime - age
+        self._outcome.detail = "stale-if-error"
+        await self._responder.reply(reply(asked.request, stored, now), age)
+        return True
+
+    async def _run_alone(self, asked: Asked, stored: StoredResponse | None) -> None:
+        """Run the app for this request only."""
+        services, scope = self._services, self._app_scope(asked, stored)
+        delivery = Delivery(asked, stored, services, self._responder)
+        run = Run(asked, stored, services, services.holdings.birth(), delivery.take)
         try:
-            await fetch.run(self._app, scope, asked.receive)
+            await run.run(self._app, scope, asked.receive)
+        except Exception:
+            if not await delivery.replace_failure():
+                raise
+            logger.warning("the app failed; a stale response was served", exc_info=True)
+        else:
+            await delivery.end()
         finally:
             self._note_what_the_app_said(scope)
 
-    async def _refresh(self, asked: Asked, stored: StoredResponse) -> None:
-        """Run the app for no client, so that the next one finds a fresh response."""
+    def _is_worth_sharing(self, asked: Asked, found: Found) -> bool:
+        """Whether what the app answers is likely to be of use to others who ask meanwhile.
+
+        A rule says so, or a response that was stored. A response to HEAD is no answer to GET.
+        """
+        if asked.request.method == "HEAD" or not has_background():
+            return False
+        if asked.target.pattern is None and found.stored is None:
+            return False
+        return not self._services.flights.is_unshared(_shared_key(asked, found.vary))
+
+    async def _share(self, asked: Asked, found: Found) -> bool:
+        """Join the flight under way, or begin one; whether that has answered the request."""
+        directives = effective_directives(asked.request, asked.rule)
+        insists = directives.no_cache or directives.max_age == 0
+        vary, birth = found.vary, self._services.holdings.birth()
+        for _ in range(2):  # a flight may show by which fields the response varies
+            key = _shared_key(asked, vary)
+            sought = Sought(asked, found.stored, key, birth, insists=insists)
+            flight = self._services.flights.under_way(sought.flight_key)
+            if flight is not None and insists:
+                flight, former = flight.successor, flight
+                if flight is None:
+                    return await self._lead(sought, after=former)
+            if flight is None:
+                return await self._lead(sought)
+            self._outcome.collapsed = True
+            delivery = Delivery(asked, found.stored, self._services, self._responder)
+            follower = Follower(flight, delivery, asked)
+            if await follower.follow(self._services.clock):
+                return True
+            self._outcome.collapsed = False
+            if not follower.varies_by or follower.varies_by == vary:
+                return False
+            vary = follower.varies_by
+        return False
+
+    async def _lead(self, sought: Sought, after: Flight | None = None) -> bool:
+        """Begin a flight, unless what the app answers is likely to be a part only."""
+        asked, stored, services = sought.asked, sought.stored, self._services
+        if combined(asked.request.fields, b"range") is not None:
+            return False
+        scope = self._app_scope(asked, stored)
+
+        async def work(flight: Flight) -> None:
+            receive = PatientReceive(asked.receive, flight)
+            await Fill(services, sought, flight).run(self._app, scope, receive)
+
+        flight = services.flights.begin(sought.flight_key, asked.request.fields, work, after=after)
+        try:
+            return await lead(flight, Delivery(asked, stored, services, self._responder))
+        finally:
+            self._note_what_the_app_said(scope)
+
+    def _begin_refresh(self, asked: Asked, found: Found, stored: StoredResponse) -> None:
+        """Have the app run for no client, so that the next one finds a fresh response."""
+        if self._services.throttle.holds(stored.key):
+            return
         method = "GET" if asked.request.method == "HEAD" else asked.request.method
         fields = [pair for pair in asked.request.fields if pair[0] not in CLIENT_WISHES]
         request = replace(
             asked.request, method=method, fields=fields, directives=RequestDirectives()
         )
         whole = replace(asked, request=request)
+        key, birth = _shared_key(whole, found.vary), self._services.holdings.birth()
+        sought = Sought(whole, stored, key, birth, for_later=True)
         scope = {**self._app_scope(whole, stored), "method": method}
-        nobody = Nobody(asked.body)
-        responder = Responder(nobody.send, None, Outcome(forwarded="stale"))
-        fetch = Fetch(whole, stored, self._services, responder)
-        await fetch.run(self._app, scope, nobody.receive)
+        work = partial(refresh, self._services, sought, self._app, scope)
+        self._services.flights.begin_in_background(sought.flight_key, fields, work)
 
     def _note_what_the_app_said(self, scope: Scope) -> None:
         """Let outer middleware find what the app put into its scope, such as its route."""
@@ -214,3 +313,13 @@ class Exchange:
 def _is_too_long(scope: Scope) -> bool:
     path = scope.get("raw_path") or scope["path"]
     return len(path) + len(scope.get("query_string", b"")) > LENGTH_LIMIT
+
+
+def _shared_key(asked: Asked, vary: tuple[bytes, ...]) -> bytes:
+    """Return the key of the responses that this request could share with others."""
+    return selector(asked.key, vary, asked.request.fields) if vary else asked.key
+
+
+def _chance() -> float:
+    """Draw a number from 0, which is none of them, to 1."""
+    return 1.0 - random()  # noqa: S311 - nobody gains by guessing it

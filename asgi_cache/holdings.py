@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.fields import Fields
-from asgi_cache.policy.keeping import keep_for, stored_response
-from asgi_cache.policy.key import part_key, select, variant_of, with_variant
-from asgi_cache.policy.message import StoredResponse, VariantIndex
-from asgi_cache.policy.storing import Received
+from asgi_cache.policy.keeping import keep_for
+from asgi_cache.policy.key import part_key, select, with_variant
+from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
 from asgi_cache.purging import PurgeLog
 from asgi_cache.stores.base import Record, Store
 
@@ -39,10 +38,11 @@ class Found:
     stored: StoredResponse | None
     reason: str = ""
     """Why nothing was found, as ``Cache-Status`` says it (RFC 9211, section 2.2)."""
+    vary: tuple[bytes, ...] = ()
+    """The fields by which the response is, or probably will be, selected."""
 
 
 URI_MISS = Found(None, "uri-miss")
-VARY_MISS = Found(None, "vary-miss")
 
 
 Tags: TypeAlias = Callable[[], Sequence[str]]
@@ -66,54 +66,65 @@ class Holdings:
         """Return the position that a fill which begins now is born at."""
         return Birth(self._log.identity, self._log.position)
 
-    async def find(self, primary: bytes, fields: Fields, tags: Tags) -> Found:
-        """Return the stored response that a request with *fields* selects (RFC 9111, 4.1)."""
-        record = await self._get(primary)
-        if isinstance(record, VariantIndex):
-            variant = select(record, fields)
-            if variant is None:
-                return VARY_MISS
-            record = await self._get(variant.selector)
-        good = self._good(record, tags)
-        return URI_MISS if good is None else Found(good)
+    async def find(
+        self, primary: bytes, fields: Fields, tags: Tags, *, latest: bool = False
+    ) -> Found:
+        """Return the stored response that a request with *fields* selects (RFC 9111, 4.1).
+
+        With *latest* nothing is taken from this process's own copies. Without, they are passed
+        over if they hold something that is of no use: another process may have put something
+        better in its place.
+        """
+        record = await self._get(primary, latest=latest)
+        if record is None:
+            return URI_MISS
+        found = await self._select(record, fields, tags, latest=latest)
+        if found.stored is not None or latest:
+            return found
+        return await self.find(primary, fields, tags, latest=True)
+
+    async def _select(self, record: Record, fields: Fields, tags: Tags, *, latest: bool) -> Found:
+        """Return what is selected of the record under a primary key."""
+        if not isinstance(record, VariantIndex):
+            return self._found(record, tags, ())
+        variant = select(record, fields)
+        if variant is None:
+            newest = record.variants[0].vary if record.variants else ()
+            return Found(None, "vary-miss", newest)
+        return self._found(await self._get(variant.selector, latest=latest), tags, variant.vary)
 
     async def find_part(self, primary: bytes, tags: Tags) -> StoredResponse | None:
         """Return the stored part of a response that is not stored as a whole."""
-        return self._good(await self._get(part_key(primary)), tags)
+        return self._found(await self._get(part_key(primary)), tags, ()).stored
 
-    def _good(self, record: Record | None, tags: Tags) -> StoredResponse | None:
-        """Return *record* if it is a response that nothing has purged."""
+    def _found(self, record: Record | None, tags: Tags, vary: tuple[bytes, ...]) -> Found:
+        """Return *record* if it is a response, as the purges since its birth leave it."""
         if not isinstance(record, StoredResponse):
-            return None
-        return record if self._log.is_good(record, tags) else None
+            return Found(None, "uri-miss", vary)
+        stored = self._log.judge(record, tags)
+        return Found(stored, "uri-miss" if stored is None else "", vary)
 
     async def keep(
         self,
-        received: Received,
+        stored: StoredResponse,
+        variant: Variant | None,
         primary: bytes,
-        body: bytes,
-        birth: Birth,
-        tags: tuple[str, ...],
         free: Tags,
-    ) -> StoredResponse:
-        """Store a complete response, beside the other variants of its URL if it varies.
+        former: StoredResponse | None = None,
+    ) -> None:
+        """Store a response that was just made, as one *variant* of its URL if it varies.
 
-        *tags* are its own, *free* returns those that came free with its request.
+        *free* returns the tags that came free with its request. *former* is the response with
+        the same body that was stored in its place, if there is one.
         """
-        if received.response.status == HTTPStatus.PARTIAL_CONTENT:
-            primary = part_key(primary)
-        variant = variant_of(primary, received.request.fields, received.response.fields)
-        key = primary if variant is None else variant.selector
-        stored = stored_response(received, key, body, *birth, tags)
-        if not self._log.is_good(stored, free):
-            return stored  # purged while it was made: a newer one may be in its place
-        await self.put(stored)
+        if self._log.judge(stored, free) is None:
+            return  # purged while it was made: a newer one may be in its place
+        await self.put(stored, former)
         if variant is not None:
             # Of two processes that do this at once, one's variant is lost: a miss, no more.
             record = await self._get(primary)
             index = record if isinstance(record, VariantIndex) else None
             await self._list(index, with_variant(index, primary, variant), keep_for(stored))
-        return stored
 
     async def _list(self, former: VariantIndex | None, index: VariantIndex, ttl: float) -> None:
         """Store *index*, and forget the variants that it has no room for."""
@@ -123,27 +134,53 @@ class Holdings:
             if variant.selector not in listed:
                 await self._reach(self._store.delete(variant.selector))
 
-    def renewed(self, stored: StoredResponse, received: Received, birth: Birth) -> StoredResponse:
-        """Return *stored* with the fields and the lifetime of *received* (RFC 9111, 4.3.4)."""
-        return stored_response(received, stored.key, stored.body, *birth, stored.tags)
+    async def put(self, stored: StoredResponse, former: StoredResponse | None = None) -> None:
+        """Store *stored* under its own key, for as long as it can be of any use.
 
-    async def put(self, stored: StoredResponse) -> None:
-        """Store *stored* under its own key, for as long as it can be of any use."""
-        await self._put(stored.key, stored, keep_for(stored))
+        *former* is what was stored there with the same body.
+        """
+        await self._put(stored.key, stored, keep_for(stored), former)
 
     async def drop(self, stored: StoredResponse) -> None:
         """Forget *stored*."""
         await self._reach(self._store.delete(stored.key))
 
-    async def purge(self, tags: Sequence[str]) -> None:
-        """Void every response that carries one of *tags*, in every process."""
-        await self._reach(self._store.append(tags))
+    async def purge(
+        self,
+        tags: Sequence[str],
+        *,
+        all_of: bool = False,
+        soft_at: float | None = None,
+        wait: bool = False,
+    ) -> None:
+        """Void every response that carries one of *tags*, or all of them, in every process.
 
-    async def _get(self, key: bytes) -> Record | None:
-        return await self._reach(self._store.get(key))
+        With *soft_at* their lifetime ends at that instant instead. With *wait* this returns
+        when no process has a use any more for what it knew of the log before.
+        """
+        await self._reach(self._store.append(tags, all_of=all_of, soft_at=soft_at))
+        if wait and self._store.lag:
+            await asyncio.sleep(self._store.lag)
 
-    async def _put(self, key: bytes, record: Record, ttl: float) -> None:
-        await self._reach(self._store.put(key, record, ttl))
+    async def landed(self, stored: StoredResponse) -> None:
+        """Wait until every process finds what was stored last in the place of *stored*."""
+        await self._reach(self._store.landed(stored.key))
+
+    async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
+        """Take a lease for *ttl* seconds, or prolong it; the token that holds it now."""
+        return await self._reach(self._store.claim(lease, token, ttl))
+
+    async def release(self, lease: bytes, token: bytes, mark: bytes | None, ttl: float) -> None:
+        """Give up a lease, or leave *mark* in its place for *ttl* seconds."""
+        await self._reach(self._store.release(lease, token, mark, ttl))
+
+    async def _get(self, key: bytes, *, latest: bool = False) -> Record | None:
+        return await self._reach(self._store.get(key, latest=latest))
+
+    async def _put(
+        self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
+    ) -> None:
+        await self._reach(self._store.put(key, record, ttl, former))
 
     async def _reach(self, operation: Awaitable[T]) -> T:
         try:

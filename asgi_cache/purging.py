@@ -4,18 +4,29 @@ Nothing is searched for or deleted when something is purged. Each stored respons
 its *birth*, the log's position when the app was asked for it, and it is void as soon as an
 entry after that position names one of its tags. A response whose making had begun before a
 purge is therefore never served after it, however late it is stored.
+
+A soft purge ends the lifetime of what it names, from the moment at which it was ordered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, islice
+from math import inf
 
+from asgi_cache.policy.keeping import stale_since
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Purge
 
 TAGS_REMEMBERED = 50_000
 """Tags beyond which the older half is forgotten, and with it whatever is older than they are."""
+
+SOFT_REMEMBERED = 8
+"""Soft purges of one tag beyond which the oldest counts as one that is not soft."""
+
+JOINT_REMEMBERED = 1000
+"""The same as for tags, for purges of what carries all of several."""
 
 
 class PurgeLog:
@@ -28,37 +39,94 @@ class PurgeLog:
         self._floor = 0
         self._purged: dict[str, int] = {}
         """In the order of the positions."""
+        self._softened: dict[str, list[Purge]] = {}
+        """In the order of each tag's first one."""
+        self._joint: deque[Purge] = deque()
 
     def restart(self, identity: bytes, position: int) -> None:
         """Begin with another log; nothing that was born under the former one is good."""
         self.identity = identity
         self.position = self._floor = position
         self._purged.clear()
+        self._softened.clear()
+        self._joint.clear()
 
     def advance(self, purges: Sequence[Purge]) -> None:
         """Take note of *purges*, in the log's order."""
         for purge in purges:
             self.position = purge.position
-            for tag in purge.tags:
-                self._purged.pop(tag, None)
-                self._purged[tag] = purge.position
-        if len(self._purged) > self._limit:
-            self._forget(len(self._purged) - self._limit // 2)
+            self._note(purge)
 
-    def _forget(self, count: int) -> None:
-        """Forget the oldest purges; what was born before them can no longer be judged."""
-        for tag in list(islice(self._purged, count)):
-            self._floor = self._purged.pop(tag)
-
-    def is_good(self, stored: StoredResponse, tags: Callable[[], Iterable[str]]) -> bool:
-        """Whether no purge has named *stored* since its birth.
+    def judge(
+        self, stored: StoredResponse, tags: Callable[[], Iterable[str]]
+    ) -> StoredResponse | None:
+        """Return *stored* as the purges since its birth leave it; nothing if it is void.
 
         *tags* returns those that came free with the request, beside the ones it was stored
         with; it is called only if anything at all was purged since.
         """
         if stored.log != self.identity or stored.birth < self._floor:
-            return False
+            return None
         if stored.birth >= self.position:
-            return True
+            return stored
+        carried = dict.fromkeys(chain(tags(), stored.tags))
         purged, birth = self._purged, stored.birth
-        return all(purged.get(tag, -1) <= birth for tag in chain(tags(), stored.tags))
+        if any(purged.get(tag, -1) > birth for tag in carried):
+            return None
+        ended_at = self._ended_at(carried, birth)
+        if ended_at == -inf:
+            return None
+        return stored if ended_at == inf else stale_since(stored, ended_at)
+
+    def _ended_at(self, carried: Collection[str], birth: int) -> float:
+        """Return when a purge first ended the lifetime of what was born then and so tagged.
+
+        Minus infinity: it is void. Infinity: none did.
+        """
+        soft = [
+            purge.soft_at
+            for tag in carried
+            for purge in self._softened.get(tag, ())
+            if purge.position > birth
+        ]
+        joint = [
+            purge.soft_at
+            for purge in self._joint
+            if purge.position > birth and all(tag in carried for tag in purge.tags)
+        ]
+        return min((-inf if at is None else at for at in soft + joint), default=inf)
+
+    def _note(self, purge: Purge) -> None:
+        if purge.all_of and len(purge.tags) > 1:
+            self._note_joint(purge)
+        elif purge.soft_at is not None:
+            for tag in purge.tags:
+                self._note_soft(tag, purge)
+        else:
+            for tag in purge.tags:
+                self._note_hard(tag, purge.position)
+
+    def _note_hard(self, tag: str, position: int) -> None:
+        self._purged.pop(tag, None)
+        self._purged[tag] = position
+        if len(self._purged) > self._limit:
+            for oldest in list(islice(self._purged, len(self._purged) - self._limit // 2)):
+                self._forget_until(self._purged.pop(oldest))
+
+    def _note_soft(self, tag: str, purge: Purge) -> None:
+        former = self._softened.setdefault(tag, [])
+        former.append(purge)
+        if len(former) > SOFT_REMEMBERED:
+            self._note_hard(tag, former.pop(0).position)
+        if len(self._softened) > self._limit:
+            oldest = next(iter(self._softened))
+            self._forget_until(self._softened.pop(oldest)[-1].position)
+
+    def _note_joint(self, purge: Purge) -> None:
+        self._joint.append(purge)
+        if len(self._joint) > JOINT_REMEMBERED:
+            self._forget_until(self._joint.popleft().position)
+
+    def _forget_until(self, position: int) -> None:
+        """Judge nothing any more that was born before *position*."""
+        self._floor = max(self._floor, position)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from starlette.types import Message
 
+from asgi_cache.flight import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity
-from asgi_cache.refresh import Refresher
 from asgi_cache.targets import Targets
+from asgi_cache.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Services:
     holdings: Holdings
     identity: Identity
     targets: Targets
-    refresher: Refresher
+    flights: Flights
+    throttle: Throttle
     clock: Callable[[], float]
     targeted: tuple[bytes, ...]
     """Names of the fields that are heard before ``Cache-Control`` (RFC 9213)."""

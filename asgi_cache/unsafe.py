@@ -9,14 +9,15 @@ from dataclasses import replace
 from starlette.types import ASGIApp, Message, Receive, Scope
 
 from asgi_cache.asking import Unanswerable, ask
+from asgi_cache.delivery import Delivery
 from asgi_cache.errors import StoreUnavailable
-from asgi_cache.fetch import Fetch
+from asgi_cache.flight import has_background
 from asgi_cache.identity import user_name
 from asgi_cache.policy.fields import Fields, combined
 from asgi_cache.policy.invalidation import is_successful, pointed_to, same_origin
 from asgi_cache.policy.rule import Rule
-from asgi_cache.refresh import has_background
 from asgi_cache.responder import Responder
+from asgi_cache.run import Run
 from asgi_cache.services import Services
 from asgi_cache.tags import group_tags, named_tag, rendered
 from asgi_cache.targets import Target
@@ -45,7 +46,8 @@ class Unsafe:
         self._own = own
         self._scope = scope
         self._responder = responder
-        self._fetch: Fetch | None = None
+        self._delivery: Delivery | None = None
+        self._recording: Run | None = None
         self._voided: list[str] = []
         self._answered = False
 
@@ -62,8 +64,8 @@ class Unsafe:
                 await self._invalidate(())
             raise
         finally:
-            if self._fetch is not None:
-                await self._fetch.finish()
+            if self._delivery is not None:
+                await self._delivery.end()
             elif self._voided:
                 await self._purge(self._voided)
 
@@ -74,9 +76,9 @@ class Unsafe:
             message = {**message, "headers": list(message.get("headers", ()))}
             fields = [(name.lower(), value) for name, value in message["headers"]]
             await self._invalidate(fields)
-            self._fetch = await self._recording(fields)
-        if self._fetch is not None:
-            await self._fetch.send(message)
+            self._recording = await self._record_answer(fields)
+        if self._recording is not None:
+            await self._recording.send(message)
         else:
             await self._responder.message(message)
 
@@ -129,7 +131,7 @@ class Unsafe:
             logger.exception("whose request this is could not be told; {user} is left empty")
             return ""
 
-    async def _recording(self, fields: Fields) -> Fetch | None:
+    async def _record_answer(self, fields: Fields) -> Run | None:
         """Begin to record a response to POST that says it is one to GET as well.
 
         It is born after the invalidation, which it survives (RFC 9110, section 9.3.3).
@@ -148,7 +150,9 @@ class Unsafe:
             return None
         self._responder.outcome.forwarded = "method"
         posted = replace(asked, request=replace(asked.request, method="POST"))
-        return Fetch(posted, None, self._services, self._responder)
+        self._delivery = Delivery(posted, None, self._services, self._responder)
+        birth = self._services.holdings.birth()
+        return Run(posted, None, self._services, birth, self._delivery.take)
 
 
 async def nothing_more() -> Message:

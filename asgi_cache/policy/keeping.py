@@ -7,6 +7,7 @@ the response had when it came, and its windows. That it may be stored is decided
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import blake2b
 from http import HTTPStatus
 
@@ -55,6 +56,7 @@ def stored_response(
     log: bytes = b"",
     birth: int = 0,
     tags: tuple[str, ...] = (),
+    cost: float = 0.0,
 ) -> StoredResponse:
     """Make the record that is kept of a complete response."""
     response = received.response
@@ -82,6 +84,7 @@ def stored_response(
         etag=made or etag,
         etag_is_ours=made is not None,
         last_modified=combined(response.fields, b"last-modified"),
+        cost=cost,
         tags=tags,
         log=log,
         birth=birth,
@@ -136,6 +139,11 @@ def is_whole(received: Received, body: bytes) -> bool:
         return True
     part = parse_content_range(combined(received.response.fields, b"content-range"))
     return part is not None and part[1] - part[0] == len(body)
+
+
+def stale_since(stored: StoredResponse, instant: float) -> StoredResponse:
+    """Return *stored* as if its lifetime had ended at *instant*, unless it did before."""
+    return replace(stored, lifetime=min(stored.lifetime, stored.age_at(instant)))
 
 
 def keep_for(stored: StoredResponse) -> float:

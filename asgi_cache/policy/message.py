@@ -70,6 +70,8 @@ class StoredResponse:
     etag_is_ours: bool = False
     """The app does not know the entity tag, so it cannot validate by it."""
     last_modified: bytes | None = None
+    cost: float = 0.0
+    """Seconds that the app took to make it."""
     tags: tuple[str, ...] = ()
     """What it is purged by, besides what comes free with the request."""
     log: bytes = b""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 from typing import TypeAlias
 
 from asgi_cache.policy.cache_control import RequestDirectives
@@ -14,6 +16,17 @@ ERRORS = frozenset({500, 502, 503, 504})
 
 UNCONDITIONAL = RequestDirectives()
 
+PATIENCE = 16.0
+"""Times the cost of a response, before the end of its lifetime, that no refresh comes earlier."""
+
+Chance: TypeAlias = Callable[[], float]
+"""Returns a number drawn evenly from 0 to 1, of which 0 is none."""
+
+
+def never() -> float:
+    """Return the chance with which nothing is refreshed early."""
+    return 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
@@ -23,7 +36,7 @@ class Reuse:
     ttl: float
     """Seconds it remains fresh; negative once it is stale."""
     refresh: bool = False
-    """It is stale: ask the app for a new one meanwhile (``stale-while-revalidate``)."""
+    """Ask the app for a new one meanwhile: it is stale (``stale-while-revalidate``) or soon is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +62,14 @@ def effective_directives(request: Request, rule: Rule) -> RequestDirectives:
     return request.directives if rule.client_bypass else UNCONDITIONAL
 
 
-def assess(stored: StoredResponse, request: Request, rule: Rule, now: float) -> Decision:
+def assess(
+    stored: StoredResponse, request: Request, rule: Rule, now: float, chance: Chance = never
+) -> Decision:
     """Decide whether *stored* can answer *request* at *now* (section 4).
 
     Being fresh is not enough: both sides can demand validation, and a request can refuse
-    any response that is too old for it or too close to becoming stale.
+    any response that is too old for it or too close to becoming stale. By *chance* one
+    request among those of the last moments of its lifetime begins to refresh it.
     """
     if request.has_credentials and not (request.partitioned or stored.shareable):
         return Forward("uri-miss")
@@ -65,8 +81,18 @@ def assess(stored: StoredResponse, request: Request, rule: Rule, now: float) -> 
     if refuses(directives, age, ttl):
         return Validate("request" if ttl > 0 else "stale")
     if ttl > 0:
-        return Reuse(age, ttl)
+        return Reuse(age, ttl, is_due(stored.cost * rule.early_refresh, ttl, chance))
     return _assess_stale(stored, directives, age, ttl)
+
+
+def is_due(eagerness: float, ttl: float, chance: Chance) -> bool:
+    """Whether to refresh a response that is fresh for *ttl* seconds more.
+
+    The longer it takes to make and the sooner it is stale, the likelier; so of many requests
+    one begins in time, and hardly ever a second (Vattani, Chierichetti and Lowenstein, Optimal
+    Probabilistic Cache Stampede Prevention, VLDB 2015).
+    """
+    return ttl < PATIENCE * eagerness and ttl < -log(chance()) * eagerness
 
 
 def refuses(directives: RequestDirectives, age: float, ttl: float) -> bool:

@@ -23,6 +23,8 @@ class Rule:
     """How long after its lifetime a response is served while it is being refreshed."""
     stale_if_error: float = 0.0
     """How long after its lifetime a response is served when the app fails."""
+    early_refresh: float = 1.0
+    """How eagerly a response is refreshed before its lifetime ends (XFetch's beta); 0: never."""
     public: bool = False
     """The same answer for every user, whatever credentials a request carries."""
     query: tuple[str, ...] | None = None

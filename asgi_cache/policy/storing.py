@@ -192,6 +192,12 @@ def _has_a_broken_field(received: Received) -> bool:
     return not all(is_token(name) and is_field_value(value) for name, value in fields)
 
 
+def _has_no_end(received: Received) -> bool:
+    """Events come as they happen; what has been sent is no answer to a later request."""
+    media_type, _, _ = (combined(received.response.fields, b"content-type") or b"").partition(b";")
+    return media_type.strip().lower() == b"text/event-stream"
+
+
 def _could_never_be_used(received: Received) -> bool:
     """What is neither reused as it is nor validated would only take up room (section 3)."""
     return not (is_reusable(received) or is_validatable(received))
@@ -285,6 +291,12 @@ CLAUSES = (
         "one of its fields has an invalid name, or a line break or NUL in its value",
         "RFC 9110, section 5.5",
         _has_a_broken_field,
+    ),
+    Clause(
+        "event-stream",
+        "it is a stream of server-sent events, which has no end",
+        "HTML, section 9.2",
+        _has_no_end,
     ),
     Clause(
         "no-freshness",

@@ -20,6 +20,10 @@ class Purge:
 
     position: int
     tags: tuple[str, ...]
+    all_of: bool = False
+    """It names what carries all of the tags; else what carries any of them."""
+    soft_at: float | None = None
+    """It only ends their lifetime, at this instant in seconds since the epoch."""
 
 
 class LogReader(Protocol):
@@ -42,21 +46,46 @@ class Store(Protocol):
     """Keeps records under 16-byte keys, and an append-only log of what was purged.
 
     Every operation but ``close`` may raise `StoreUnavailable`; none raises anything else
-    for what a server or a network does.
+    for what a server or a network does. What has a body here is for stores to inherit that
+    are in one process and at one place.
     """
 
-    async def get(self, key: bytes) -> Record | None:
+    async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return the record stored under *key*, or nothing if it is absent or not valid.
 
-        By the time it returns, the reader has been told of every purge that was
-        acknowledged before the call.
+        By the time it returns, the reader has been told of every purge that was acknowledged
+        before the call; or, unless *latest*, longer than ``lag`` before it.
         """
 
-    async def put(self, key: bytes, record: Record, ttl: float) -> None:
-        """Store *record* for *ttl* seconds, in place of what was there."""
+    async def put(
+        self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
+    ) -> None:
+        """Store *record* for *ttl* seconds, in place of what was there.
+
+        This process finds it from now on. *former* is a response with the same body that was
+        stored under *key* and may still be: its body need not be written again.
+        """
 
     async def delete(self, key: bytes) -> None:
         """Forget *key*; it need not be there."""
+
+    async def landed(self, key: bytes) -> None:
+        """Wait until what was put or deleted last under *key* is so for every process."""
+        del key
+
+    async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
+        """Take a lease for *ttl* seconds, or prolong it; the token that holds it now.
+
+        A lease is between processes: where there is one, whoever asks may have it.
+        """
+        del lease, ttl
+        return token
+
+    async def release(
+        self, lease: bytes, token: bytes, mark: bytes | None = None, ttl: float = 0.0
+    ) -> None:
+        """Give up a lease, if *token* holds it; to *mark* for *ttl* seconds, if one is given."""
+        del lease, token, mark, ttl
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the log from now on; called once, before any other operation.
@@ -65,9 +94,16 @@ class Store(Protocol):
             ConfigurationError: Another cache follows it; of two, one would miss the purges.
         """
 
-    async def append(self, tags: Sequence[str]) -> int:
-        """Append a purge of *tags* to the log; its position, once it cannot be lost."""
+    async def append(
+        self, tags: Sequence[str], *, all_of: bool = False, soft_at: float | None = None
+    ) -> int:
+        """Append a `Purge` to the log; its position, once it cannot be lost."""
         ...
 
+    @property
+    def lag(self) -> float:
+        """Seconds after which no process acts on a log that lacks an acknowledged purge."""
+        return 0.0
+
     async def close(self) -> None:
-        """Release connections and tasks; the store is of no use afterwards."""
+        """Release connections and tasks; the next operation begins anew."""

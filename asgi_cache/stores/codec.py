@@ -31,9 +31,9 @@ from asgi_cache.stores.base import Record
 _msgpack: Any = msgpack
 """It is not typed."""
 
-_MAGIC: Final = b"AC\x1e\x01"
+_MAGIC: Final = b"AC\x1e\x02"
 _PREFIX: Final = Struct(">4sII")
-_PREFIX_BYTES: Final = _PREFIX.size
+PREFIX_BYTES: Final = _PREFIX.size
 _BIRTH_BYTES: Final = 12
 """A position of a Redis stream does not fit the 8 bytes of a msgpack integer."""
 _SELECTOR_BYTES: Final = 16
@@ -42,7 +42,7 @@ _RESPONSE: Final = 0
 _INDEX: Final = 1
 
 _RESPONSE_SHAPES: Final = frozenset(
-    (int, bytes, int, int, tuple, int, float, float, float, float, float, int)
+    (int, bytes, int, int, tuple, int, float, float, float, float, float, float, int)
     + (etag, modified, bytes, bytes, str)
     for etag in (bytes, type(None))
     for modified in (bytes, type(None))
@@ -127,6 +127,7 @@ def _response_head(stored: StoredResponse) -> tuple[object, ...]:
         float(stored.lifetime),
         float(stored.stale_while_revalidate),
         float(stored.stale_if_error),
+        float(stored.cost),
         stored.must_validate
         | stored.must_revalidate << 1
         | stored.shareable << 2
@@ -146,25 +147,25 @@ def _index_head(index: VariantIndex) -> tuple[object, ...]:
 
 def _unpack(data: bytes) -> tuple[tuple[Any, ...], bytes]:
     """Check the prefix and the checksum; split the rest into head and body."""
-    if len(data) < _PREFIX_BYTES:
+    if len(data) < PREFIX_BYTES:
         raise CorruptRecord("the record is cut short")
     magic, head_bytes, checksum = _PREFIX.unpack_from(data)
     if magic != _MAGIC:
         raise CorruptRecord("the record has another schema, or is not ours")
     view = memoryview(data)
-    if crc32(view[_PREFIX_BYTES:]) != checksum:
+    if crc32(view[PREFIX_BYTES:]) != checksum:
         raise CorruptRecord("the record does not match its checksum")
-    body_at = _PREFIX_BYTES + head_bytes
+    body_at = PREFIX_BYTES + head_bytes
     if body_at > len(data):
         raise CorruptRecord("the head is longer than the record")
-    return unpack(view[_PREFIX_BYTES:body_at]), data[body_at:]
+    return unpack(view[PREFIX_BYTES:body_at]), data[body_at:]
 
 
 def _response(head: tuple[Any, ...], body: bytes) -> StoredResponse:
     if _shape(head) not in _RESPONSE_SHAPES:
         raise CorruptRecord("the head has values of other types")
     _, key, _, status, flat, added, stored_at, initial_age, lifetime, *rest = head
-    while_revalidate, if_error, flags, etag, last_modified, log, birth, tags = rest
+    while_revalidate, if_error, cost, flags, etag, last_modified, log, birth, tags = rest
     if not (
         200 <= status <= 599
         and 0 <= added <= len(flat) // 2
@@ -173,6 +174,7 @@ def _response(head: tuple[Any, ...], body: bytes) -> StoredResponse:
         and -inf < lifetime < inf
         and 0.0 <= while_revalidate < inf
         and 0.0 <= if_error < inf
+        and 0.0 <= cost < inf
         and 0 <= flags <= 0b1111
         and len(birth) == _BIRTH_BYTES
     ):
@@ -194,6 +196,7 @@ def _response(head: tuple[Any, ...], body: bytes) -> StoredResponse:
         etag=etag,
         etag_is_ours=flags & 8 != 0,
         last_modified=last_modified,
+        cost=cost,
         tags=tuple(tags.split("\n")) if tags else (),
         log=log,
         birth=int.from_bytes(birth, "big"),

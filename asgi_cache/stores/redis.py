@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from asyncio import AbstractEventLoop, Future, Task
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from asyncio import Task
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from asgi_cache.errors import ConfigurationError, CorruptRecord, StoreUnavailable
-from asgi_cache.stores.base import ONE_CACHE, LogReader, Record
+from asgi_cache.policy.message import StoredResponse
+from asgi_cache.stores.base import ONE_CACHE, LogReader, Record, Store
 from asgi_cache.stores.codec import decode, encode
-from asgi_cache.stores.redis_client import exchange
-from asgi_cache.stores.redis_log import LOG_TTL, RedisLog, pack_tags
-
-T = TypeVar("T")
+from asgi_cache.stores.redis_client import exchange, in_milliseconds, within
+from asgi_cache.stores.redis_lease import claim, release
+from asgi_cache.stores.redis_link import Batch, Link
+from asgi_cache.stores.redis_log import LOG_TTL, RedisLog, pack_purge
+from asgi_cache.stores.redis_renewal import SMALLEST, renew
 
 DEFAULT_TIMEOUT: Final = 0.05
 """Seconds that an operation may take, connecting included."""
@@ -28,63 +29,20 @@ DEFAULT_TIMEOUT: Final = 0.05
 APPEND_TIMEOUT: Final = 1.0
 """The same for a purge, which matters more than the moment it takes."""
 
-_FAILURES: Final = (
-    *(RedisError, OSError, RuntimeError),
-    *(AttributeError, LookupError, TypeError, ValueError),
-)
-"""What redis-py raises for what a server or a network does.
+LAG: Final = 0.1
+"""Seconds for which a process may act on what it knows of the log without asking Redis."""
 
-A ``RuntimeError`` is how uvloop says that a connection was lost before it was written to;
-the others come of connections that are lost at a bad moment, and of replies that are not
-what was asked for.
-"""
+TAIL_BLOCK: Final = 1.0
+"""Seconds that one command waits for a purge."""
 
+TAIL_PAUSE: Final = 0.002
+"""Seconds between two readings of the log, which bounds what a storm of purges costs."""
 
-@dataclass(slots=True)
-class _Batch:
-    """The keys that were asked for since the event loop's last turn, and who waits for them."""
-
-    waiting: dict[bytes, list[Future[Record | None]]] = field(
-        default_factory=dict[bytes, list[Future[Record | None]]]
-    )
-
-    def join(self, key: bytes, loop: AbstractEventLoop) -> Future[Record | None]:
-        """Return a future of this caller's own, so that its cancellation is its own too."""
-        future: Future[Record | None] = loop.create_future()
-        self.waiting.setdefault(key, []).append(future)
-        return future
-
-    def answer(self, key: bytes, record: Record | None) -> None:
-        """Give *record* to all who wait for *key* still."""
-        for future in self.waiting[key]:
-            if not future.done():
-                future.set_result(record)
-
-    def fail(self, why: str) -> None:
-        """Tell all who wait still that there is no answer."""
-        for futures in self.waiting.values():
-            for future in futures:
-                if not future.done():
-                    future.set_exception(StoreUnavailable(why))
+TAIL_IDLE: Final = 10.0
+"""Seconds after the last use of this process's own copies that purges are waited for."""
 
 
-@dataclass(slots=True)
-class _Link:
-    """A client, and the process and the event loop that its connections belong to."""
-
-    client: Redis
-    process: int
-    loop: AbstractEventLoop
-    batch: _Batch | None = None
-    tasks: set[Task[None]] = field(default_factory=set[Task[None]])
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it is of this process and of the event loop that runs."""
-        return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
-
-
-class RedisStore:
+class RedisStore(Store):
     """Keeps records in Redis; all that one turn of the event loop asks for is one round trip.
 
     Each round trip reads the news of the purge log too, so that a purge which was
@@ -97,8 +55,12 @@ class RedisStore:
         *,
         namespace: str,
         timeout: float = DEFAULT_TIMEOUT,
+        lag: float = LAG,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take a *client* that the user owns, or what makes one that this store owns.
+
+        *lag* is what the processes on one server have agreed on (`Store.lag`).
 
         Raises:
             ConfigurationError: The client returns text, which records are not.
@@ -109,33 +71,61 @@ class RedisStore:
             )
         self._client = client
         self._timeout = timeout
+        self._lag = lag
+        self._monotonic = monotonic
         self._prefix = f"{namespace}:r:".encode()
-        self._log = RedisLog(f"{namespace}:log".encode())
-        self._link: _Link | None = None
-        self._inherited: list[_Link] = []
+        self._lease_prefix = f"{namespace}:l:".encode()
+        self._log = RedisLog(f"{namespace}:log".encode(), monotonic)
+        self._link: Link | None = None
+        self._inherited: list[Link] = []
         self._followed = False
-        self._closed = False
+        self._wanted_until = 0.0
         self.corrupt: int = 0
         """How many records were there but were not what had been stored."""
 
-    async def get(self, key: bytes) -> Record | None:
+    @property
+    def lag(self) -> float:
+        """Seconds for which some process may act on what it knew of the log."""
+        return self._lag
+
+    async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return the record under *key*, once the reader knows the purges before this call."""
+        del latest
         link = self._linked()
         if link.batch is None:
             link.batch = self._begin_batch(link)
         return await link.batch.join(key, link.loop)
 
-    async def put(self, key: bytes, record: Record, ttl: float) -> None:
+    async def put(
+        self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
+    ) -> None:
         """Store *record* for *ttl* seconds, but for no longer than the log is kept."""
-        pipeline = self._linked().client.pipeline(transaction=False)
-        milliseconds = max(1, round(min(ttl, LOG_TTL) * 1000))
-        pipeline.set(self._name(key), encode(record), px=milliseconds)
-        self._log.keep(pipeline)
-        await _within(self._timeout, pipeline.execute())
+        client, name = self._linked().client, self._name(key)
+        data, milliseconds = encode(record), in_milliseconds(min(ttl, LOG_TTL))
+        if former is not None and len(former.body) >= SMALLEST:
+            head = data[: -len(former.body)]
+            renewed = await within(self._timeout, renew(client, name, head, former, milliseconds))
+            if renewed:
+                return
+        command = (b"SET", name, data, b"PX", milliseconds)
+        await within(self._timeout, exchange(client, [command, self._log.kept()]))
 
     async def delete(self, key: bytes) -> None:
         """Forget *key*; its memory is freed behind the scenes."""
-        await _within(self._timeout, self._linked().client.unlink(self._name(key)))
+        command = (b"UNLINK", self._name(key))
+        await within(self._timeout, exchange(self._linked().client, [command]))
+
+    async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
+        """Take a lease or prolong it; the token that holds it now."""
+        work = claim(self._linked().client, self._lease_name(lease), token, ttl)
+        return await within(self._timeout, work)
+
+    async def release(
+        self, lease: bytes, token: bytes, mark: bytes | None = None, ttl: float = 0.0
+    ) -> None:
+        """Give up a lease that is held still, or leave *mark* in its place."""
+        work = release(self._linked().client, self._lease_name(lease), token, mark, ttl)
+        await within(self._timeout, work)
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the log, beginning with the next operation."""
@@ -144,53 +134,87 @@ class RedisStore:
         self._followed = True
         self._log.reader = reader
 
-    async def append(self, tags: Sequence[str]) -> int:
-        """Append a purge of *tags*; the reader knows of it when this returns.
+    async def append(
+        self, tags: Sequence[str], *, all_of: bool = False, soft_at: float | None = None
+    ) -> int:
+        """Append a purge; the reader knows of it when this returns.
 
         It is not repeated when its reply is lost, as nobody can tell what became of it.
         """
-        packed = pack_tags(tags)
-        return await _within(APPEND_TIMEOUT, self._log.append(self._linked().client, packed))
+        purge = pack_purge(tags, all_of=all_of, soft_at=soft_at)
+        return await within(APPEND_TIMEOUT, self._log.append(self._linked().client, purge))
+
+    def knows_within(self, seconds: float) -> bool:
+        """Whether the reader knew, so many seconds ago, all purges that had been acknowledged."""
+        return self._monotonic() - self._log.known_at < seconds
+
+    def keep_up(self) -> None:
+        """Read the log now, and follow it closely for a while."""
+        link = self._linked()
+        self._wanted_until = self._monotonic() + TAIL_IDLE
+        if link.sync is None:
+            link.sync = link.begin(self._synchronise(link))
+        if link.tail is None and link.can_spare_a_connection:
+            link.tail = link.begin(self._follow_closely(link))
+
+    async def _synchronise(self, link: Link) -> None:
+        try:
+            with suppress(StoreUnavailable):
+                await within(self._timeout, self._log.catch_up(link.client))
+        finally:
+            link.sync = None
+
+    async def _follow_closely(self, link: Link) -> None:
+        """Wait for each purge, so that it is known here a moment after it was made elsewhere.
+
+        Nothing depends on it: what it does not learn is learnt at the latest after the lag.
+        """
+        try:
+            while self._monotonic() < self._wanted_until:
+                with suppress(StoreUnavailable):
+                    await within(TAIL_BLOCK * 2, self._log.news(link.client, TAIL_BLOCK))
+                await asyncio.sleep(TAIL_PAUSE)
+        finally:
+            link.tail = None
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connections, unless they are the user's."""
-        link, self._link, self._closed = self._link, None, True
+        link, self._link = self._link, None
         if link is None or not link.is_here:
             return
+        if link.tail is not None:
+            link.tail.cancel()
         await asyncio.gather(*link.tasks, return_exceptions=True)
         if not isinstance(self._client, Redis):
             with suppress(StoreUnavailable):
-                await _within(APPEND_TIMEOUT, link.client.aclose())
+                await within(APPEND_TIMEOUT, link.client.aclose())
 
-    def _linked(self) -> _Link:
+    def _linked(self) -> Link:
         """Return the link of this process and event loop; a client works in no other."""
         if self._link is None or not self._link.is_here:
             self._link = self._new_link(self._link)
         return self._link
 
-    def _new_link(self, former: _Link | None) -> _Link:
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
+    def _new_link(self, former: Link | None) -> Link:
         if former is not None and former.process != os.getpid():
             # Collecting them would take the parent's connections out of the parent's loop.
             self._inherited.append(former)
         client = self._client if isinstance(self._client, Redis) else self._client()
-        return _Link(client, os.getpid(), asyncio.get_running_loop())
+        return Link(client, os.getpid(), asyncio.get_running_loop())
 
-    def _begin_batch(self, link: _Link) -> _Batch:
+    def _begin_batch(self, link: Link) -> Batch:
         """Make a batch that is sent at the event loop's next turn."""
-        batch = _Batch()
-        task = link.loop.create_task(self._flush(link, batch))
-        link.tasks.add(task)
+        batch = Batch()
+        task = link.begin(self._flush(link, batch))
         task.add_done_callback(partial(_end_batch, link, batch))
         return batch
 
-    async def _flush(self, link: _Link, batch: _Batch) -> None:
+    async def _flush(self, link: Link, batch: Batch) -> None:
         """Send *batch*, which nobody can join any more, and give out what it brought."""
         link.batch = None
         keys = list(batch.waiting)
         try:
-            values = await _within(self._timeout, self._fetch(link.client, keys))
+            values = await within(self._timeout, self._fetch(link.client, keys))
         except StoreUnavailable as error:
             batch.fail(str(error))
             return
@@ -217,38 +241,17 @@ class RedisStore:
     def _name(self, key: bytes) -> bytes:
         return self._prefix + key.hex().encode()
 
+    def _lease_name(self, lease: bytes) -> bytes:
+        return self._lease_prefix + lease.hex().encode()
+
 
 def _decodes(client: Redis) -> bool:
     return bool(client.connection_pool.connection_kwargs.get("decode_responses"))
 
 
-def _end_batch(link: _Link, batch: _Batch, task: Task[None]) -> None:
+def _end_batch(link: Link, batch: Batch, task: Task[None]) -> None:
     """Leave nobody waiting, even for a task that was cancelled before it began."""
-    link.tasks.discard(task)
+    del task
     if link.batch is batch:
         link.batch = None
     batch.fail("the store was interrupted")
-
-
-async def _within(seconds: float, operation: Awaitable[T]) -> T:
-    """Await *operation*, for *seconds* at most.
-
-    Raises:
-        StoreUnavailable: It failed or took longer. The cause is not attached to it, since
-            it can quote a command, and the command that authenticates quotes a password.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return await operation
-    except TimeoutError:
-        why = f"Redis did not answer within {seconds:g} s"
-    except _FAILURES as error:
-        why = f"Redis failed: {_describe(error)}"
-    raise StoreUnavailable(why)
-
-
-def _describe(error: Exception) -> str:
-    """Name the error, and what the operating system says of it, but nothing that it quotes."""
-    cause = error if isinstance(error, OSError) else error.__context__
-    said = cause.strerror if isinstance(cause, OSError) else None
-    return f"{type(error).__name__} ({said})" if said else type(error).__name__

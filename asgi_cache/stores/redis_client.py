@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
 from redis.asyncio import (
     BlockingConnectionPool,
@@ -14,14 +15,30 @@ from redis.asyncio import (
 )
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
+
+from asgi_cache.errors import StoreUnavailable
+
+T = TypeVar("T")
 
 MAX_CONNECTIONS: Final = 32
 """Connections of one process at once; what finds all of them in use waits, within its deadline."""
 
 CLOSING_TIMEOUT: Final = 1.0
 """Seconds that the other side may take to agree that a connection is closed."""
+
+
+_FAILURES: Final = (
+    *(RedisError, OSError, RuntimeError),
+    *(AttributeError, LookupError, TypeError, ValueError),
+)
+"""What redis-py raises for what a server or a network does.
+
+A ``RuntimeError`` is how uvloop says that a connection was lost before it was written to;
+the others come of connections that are lost at a bad moment, and of replies that are not
+what was asked for.
+"""
 
 
 Command: TypeAlias = Sequence[bytes]
@@ -58,6 +75,21 @@ def make_client(scheme: str, **address: Any) -> Redis:
     return Redis.from_pool(pool)
 
 
+def in_milliseconds(seconds: float) -> bytes:
+    """Write a time to live as Redis takes it; it has none of 0."""
+    return b"%d" % max(1, round(seconds * 1000))
+
+
+async def transaction(client: Redis, commands: Sequence[Command]) -> list[Any]:
+    """Have *commands* executed with no other in between; their replies.
+
+    Raises:
+        ResponseError: One of them failed; the others were executed all the same.
+    """
+    *_, replies = await exchange(client, [(b"MULTI",), *commands, (b"EXEC",)])
+    return _without_errors(replies)
+
+
 async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
     """Send *commands* in one piece, and return the replies as they are.
 
@@ -74,6 +106,10 @@ async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
         replies = [await _reply(connection) for _ in commands]
     finally:
         await pool.release(connection)
+    return _without_errors(replies)
+
+
+def _without_errors(replies: list[Any]) -> list[Any]:
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise reply
@@ -85,3 +121,27 @@ async def _reply(connection: Any) -> Any:
         return await connection.read_response()
     except ResponseError as error:
         return error
+
+
+async def within(seconds: float, operation: Awaitable[T]) -> T:
+    """Await *operation*, for *seconds* at most.
+
+    Raises:
+        StoreUnavailable: It failed or took longer. The cause is not attached to it, since
+            it can quote a command, and the command that authenticates quotes a password.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await operation
+    except TimeoutError:
+        why = f"Redis did not answer within {seconds:g} s"
+    except _FAILURES as error:
+        why = f"Redis failed: {_describe(error)}"
+    raise StoreUnavailable(why)
+
+
+def _describe(error: Exception) -> str:
+    """Name the error, and what the operating system says of it, but nothing that it quotes."""
+    cause = error if isinstance(error, OSError) else error.__context__
+    said = cause.strerror if isinstance(cause, OSError) else None
+    return f"{type(error).__name__} ({said})" if said else type(error).__name__

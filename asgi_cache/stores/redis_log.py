@@ -11,20 +11,21 @@ and nobody has to know what was lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 from secrets import token_bytes
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import CorruptRecord, StoreUnavailable
 from asgi_cache.stores.base import LogReader, Purge
 from asgi_cache.stores.codec import pack, unpack
-from asgi_cache.stores.redis_client import Command, exchange
+from asgi_cache.stores.redis_client import Command, exchange, transaction
 
 LOG_TTL: Final = 7 * 86400.0
 """Seconds that the log outlives its last use; no record may live longer."""
@@ -35,7 +36,7 @@ _PAGE: Final = 1000
 """Entries that are read at once."""
 _IDENTITY_BYTES: Final = 8
 _SEQUENCE_BITS: Final = 24
-_FIRST_ID: Final = "0-1"
+_FIRST_ID: Final = b"0-1"
 
 _Reply: TypeAlias = Sequence[tuple[bytes, Sequence[bytes]]]
 """Entries as Redis sends them: the id, then names and values in turn."""
@@ -58,9 +59,15 @@ def stream_id_at(position: int) -> bytes:
     return b"%d-%d" % (position >> _SEQUENCE_BITS, position & (1 << _SEQUENCE_BITS) - 1)
 
 
-def pack_tags(tags: Sequence[str]) -> bytes:
-    """Return *tags* as an entry of the log holds them."""
-    return pack(list(tags))
+def pack_purge(tags: Sequence[str], *, all_of: bool, soft_at: float | None) -> list[bytes]:
+    """Return the fields that say in an entry of the log what is purged.
+
+    What most do goes without saying: a purge that is not soft, of what carries any of the tags.
+    """
+    fields = [b"tags", pack(list(tags))]
+    if all_of or soft_at is not None:
+        fields += [b"how", pack([all_of, soft_at])]
+    return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class Question:
     position: int
     acknowledged: int
     restarts: int
+    asked_at: float
 
 
 class _Next(Enum):
@@ -95,9 +103,12 @@ class RedisLog:
     for nothing: the question is asked again.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.reader: LogReader
+        self.known_at: float = -inf
+        """The reader knows all purges that were acknowledged before this moment."""
         self._key = key
+        self._monotonic = monotonic
         self._identity = b""
         self._restarts = 0
         self._acknowledged = 0
@@ -112,7 +123,8 @@ class RedisLog:
         position = self.reader.position
         newer = (b"XRANGE", self._key, stream_id_at(position), b"+", b"COUNT", b"%d" % (_PAGE + 1))
         oldest = (b"XRANGE", self._key, b"-", b"+", b"COUNT", b"1")
-        return Question(position, self._acknowledged, self._restarts), [newer, oldest]
+        question = Question(position, self._acknowledged, self._restarts, self._monotonic())
+        return question, [newer, oldest]
 
     async def settle(
         self, client: Redis, question: Question, newer: _Reply, oldest: _Reply
@@ -123,6 +135,15 @@ class RedisLog:
                 await self._begin(client, anew=left is _Next.REPLACE)
             question, commands = self.ask()
             newer, oldest = await exchange(client, commands)
+        self.known_at = max(self.known_at, question.asked_at)
+
+    async def news(self, client: Redis, seconds: float) -> None:
+        """Wait that long for an entry that is not known yet, and read the log if one comes."""
+        block = (b"XREAD", b"COUNT", b"1", b"BLOCK", b"%d" % round(seconds * 1000))
+        after = (b"STREAMS", self._key, stream_id_at(self.reader.position))
+        (come,) = await exchange(client, [(*block, *after)])
+        if come:
+            await self.catch_up(client)
 
     async def catch_up(self, client: Redis) -> None:
         """Read the log to its end."""
@@ -130,19 +151,17 @@ class RedisLog:
         newer, oldest = await exchange(client, commands)
         await self.settle(client, question, newer, oldest)
 
-    async def append(self, client: Redis, tags: bytes) -> int:
-        """Append a purge of packed *tags* and read on until the reader knows of it.
+    async def append(self, client: Redis, purge: Sequence[bytes]) -> int:
+        """Append a purge, as `pack_purge` has it, and read on until the reader knows of it.
 
         An entry is only added to a log that is there. Else the identity of a log which was
         lost in the meantime would come back with the entry, and what it voided with it.
         """
         await self.catch_up(client)
         identity = self._identity
-        pipeline = client.pipeline()
-        fields: dict[Any, Any] = {b"identity": identity, b"tags": tags}
-        pipeline.xadd(self._key, fields, maxlen=_LOG_LENGTH, nomkstream=True)
-        self.keep(pipeline)
-        stream_id, _ = await pipeline.execute()
+        trimmed = (b"NOMKSTREAM", b"MAXLEN", b"~", b"%d" % _LOG_LENGTH)
+        add = (b"XADD", self._key, *trimmed, b"*", b"identity", identity, *purge)
+        stream_id, _ = await transaction(client, [add, self.kept()])
         if stream_id is None:
             raise StoreUnavailable("the purge log was lost while a purge was appended")
         position = position_of(stream_id)
@@ -151,9 +170,9 @@ class RedisLog:
         await self.catch_up(client)
         return position
 
-    def keep(self, pipeline: Pipeline) -> None:
-        """Let the log live as long as what is stored now."""
-        pipeline.pexpire(self._key, round(LOG_TTL * 1000))
+    def kept(self) -> Command:
+        """Return the command that lets the log live as long as what is stored now."""
+        return (b"PEXPIRE", self._key, b"%d" % round(LOG_TTL * 1000))
 
     async def _begin(self, client: Redis, *, anew: bool = False) -> None:
         """Add the entry that a log begins with; of several processes that try, one succeeds.
@@ -161,18 +180,17 @@ class RedisLog:
         A stream that is empty but remembers an id takes no entry under the first one; that
         it was emptied means that entries were lost.
         """
-        pipeline = client.pipeline()
+        identity = (b"identity", token_bytes(_IDENTITY_BYTES), b"tags", pack([]))
+        commands: list[Command] = [(b"XADD", self._key, _FIRST_ID, *identity), self.kept()]
         if anew:
-            pipeline.delete(self._key)
-        fields: dict[Any, Any] = {b"identity": token_bytes(_IDENTITY_BYTES), b"tags": pack([])}
-        pipeline.xadd(self._key, fields, id=_FIRST_ID)
-        self.keep(pipeline)
+            commands.insert(0, (b"DEL", self._key))
         try:
-            await pipeline.execute()
+            await transaction(client, commands)
         except ResponseError:
             if anew:
                 raise
-            if not await client.xlen(self._key):
+            (length,) = await exchange(client, [(b"XLEN", self._key)])
+            if not length:
                 await self._begin(client, anew=True)
 
     def _learn(self, question: Question, newer: _Reply, oldest: _Reply) -> _Next:
@@ -217,6 +235,12 @@ def _parse(entries: _Reply) -> list[_Entry]:
 def _entry(stream_id: bytes, parts: Sequence[bytes]) -> _Entry:
     fields = dict(zip(parts[::2], parts[1::2], strict=True))
     identity, tags = fields[b"identity"], unpack(fields[b"tags"])
-    if len(identity) != _IDENTITY_BYTES or not all(isinstance(tag, str) for tag in tags):
+    all_of, soft_at = unpack(fields[b"how"]) if b"how" in fields else (False, None)
+    if not (
+        len(identity) == _IDENTITY_BYTES
+        and all(isinstance(tag, str) for tag in tags)
+        and isinstance(all_of, bool)
+        and (soft_at is None or -inf < soft_at < inf)
+    ):
         raise ValueError("not an entry of the purge log")
-    return _Entry(identity, Purge(position_of(stream_id), tags))
+    return _Entry(identity, Purge(position_of(stream_id), tags, all_of, soft_at))

@@ -15,14 +15,18 @@ from asgi_cache.errors import ConfigurationError
 from asgi_cache.quantities import parse_duration, parse_size
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.memory import MemoryStore
-from asgi_cache.stores.redis import DEFAULT_TIMEOUT, RedisStore
+from asgi_cache.stores.redis import DEFAULT_TIMEOUT, LAG, RedisStore
 from asgi_cache.stores.redis_client import make_client
+from asgi_cache.stores.tiered import DEFAULT_BYTES, TieredStore
 from asgi_cache.wording import Unfit, shorten, suggest
 
 _Reader: TypeAlias = Callable[[str], Any]
 """Returns what an option's value means, or raises `Unfit`."""
 
-_STORE_OPERATIONS: Final = ("get", "put", "delete", "follow", "append", "close")
+_STORE_OPERATIONS: Final = (
+    *("get", "put", "delete", "landed", "claim", "release"),
+    *("follow", "append", "close"),
+)
 
 
 def open_store(
@@ -38,7 +42,7 @@ def open_store(
     if not namespace:
         raise ConfigurationError("namespace: must not be empty")
     if not isinstance(source, str):
-        return _adopt(source, namespace)
+        return _adopt(source, namespace, clock)
     try:
         return _open(source, namespace, clock)
     except Unfit as error:
@@ -56,11 +60,11 @@ def shown(url: str) -> str:
     return scheme + mark + ("***@" if at else "") + re.split("[?#]", where, maxsplit=1)[0]
 
 
-def _adopt(source: Redis | Store, namespace: str) -> Store:
+def _adopt(source: Redis | Store, namespace: str, clock: Callable[[], float]) -> Store:
     if not isinstance(source, type) and _has_operations(source):
         return cast("Store", source)
     if isinstance(source, Redis):
-        return RedisStore(source, namespace=namespace)
+        return TieredStore(RedisStore(source, namespace=namespace), clock=clock)
     kind = type(source)
     raise ConfigurationError(
         f"store: {kind.__module__}.{kind.__qualname__} is no store; write a URL such as "
@@ -69,7 +73,9 @@ def _adopt(source: Redis | Store, namespace: str) -> Store:
 
 
 def _has_operations(source: object) -> bool:
-    return all(callable(getattr(source, name, None)) for name in _STORE_OPERATIONS)
+    return hasattr(source, "lag") and all(
+        callable(getattr(source, name, None)) for name in _STORE_OPERATIONS
+    )
 
 
 def _open(source: str, namespace: str, clock: Callable[[], float]) -> Store:
@@ -107,15 +113,16 @@ def _open_memory(url: SplitResult, namespace: str, clock: Callable[[], float]) -
 
 
 def _open_redis(url: SplitResult, namespace: str, clock: Callable[[], float]) -> Store:
-    del clock  # the server has its own
     options = _options(url, _TLS_OPTIONS if url.scheme == "rediss" else _REDIS_OPTIONS)
     for name, value in (("username", url.username), ("password", url.password)):
         if value:
             options.setdefault(name, unquote(value))
-    timeout = options.pop("timeout", DEFAULT_TIMEOUT)
+    timeout, lag = options.pop("timeout", DEFAULT_TIMEOUT), options.pop("lag", LAG)
+    local = options.pop("local", DEFAULT_BYTES)
     address = _socket_path(url) if url.scheme == "unix" else _host_and_port(url)
     client = partial(make_client, url.scheme, **(address | options))
-    return RedisStore(client, namespace=namespace, timeout=timeout)
+    shared = RedisStore(client, namespace=namespace, timeout=timeout, lag=lag)
+    return TieredStore(shared, local, clock) if local else shared
 
 
 def _host_and_port(url: SplitResult) -> dict[str, Any]:
@@ -199,6 +206,8 @@ _SECRETS: Final = frozenset({"password", "ssl_password"})
 
 _REDIS_OPTIONS: Final[Mapping[str, _Reader]] = {
     "timeout": _read_timeout,
+    "lag": _read_timeout,
+    "local": parse_size,
     "db": _read_db,
     "username": _read_text,
     "password": _read_text,

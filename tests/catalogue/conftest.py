@@ -1,4 +1,4 @@
-"""What the attacks share: a clock that stands still, and a cache on it, on either store."""
+"""What the attacks share: a clock that stands still, and a cache on it, on every kind of store."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "tiered"])
 async def cached(request, clock):
     """Wrap an app in a cache whose time is the fixture's."""
     caches = []
-    if request.param == "redis":
+    if request.param != "memory":
         server = request.getfixturevalue("redis_server")
         server.empty()
 
     def wrap(app=None, **options):
-        if request.param == "redis":
-            options.setdefault("store", server.url + "?timeout=5s")
+        if request.param != "memory":
+            local = "&local=0" if request.param == "redis" else ""
+            options.setdefault("store", server.url + "?timeout=5s" + local)
             options.setdefault("namespace", f"n{uuid.uuid4().hex}")
         else:
             options.setdefault("store", MemoryStore(clock=clock))

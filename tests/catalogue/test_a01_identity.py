@@ -199,7 +199,7 @@ async def test_a07_a_public_rule_is_refreshed_with_somebodys_cookies_but_not_kep
     await ask(cache)
     clock.advance(11)
     await ask(cache, fields={"Cookie": "alice"})
-    await cache.cache._services.refresher.finish(5)
+    await cache.cache._services.flights.finish(5)
     assert (await ask(cache)).body == b"all"
 
 
@@ -222,7 +222,7 @@ async def test_a07_a_refresh_with_credentials_stays_in_its_partition(cached, clo
     clock.advance(11)
     for who in ("alice", None, "alice", "bob", None):
         answer_ = await ask(cache, fields={"Cookie": who} if who else {})
-        await cache.cache._services.refresher.finish(5)
+        await cache.cache._services.flights.finish(5)
         assert answer_.body in {(who or "nobody").encode(), b"nobody"}
     assert (await ask(cache)).body == b"nobody"
 

@@ -280,7 +280,7 @@ async def test_b26_a_refresh_of_an_app_that_waits_for_the_disconnect_ends(cached
     await ask(cache)
     clock.advance(11)
     await ask(cache)
-    refresher = cache.cache._services.refresher
+    refresher = cache.cache._services.flights
     await asyncio.sleep(0.05)
     tasks = len(refresher._tasks)
     await refresher.finish(0.01)

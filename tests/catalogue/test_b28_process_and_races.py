@@ -90,12 +90,12 @@ async def test_b08_cancelled_at_every_step(cached, clock, method, path, stale):
         await run_steps(task, steps)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await cache.cache._services.refresher.finish(5)
+        await cache.cache._services.flights.finish(5)
         written = state.get(path, 0)
         got = (await ask(cache, path)).body
         # a write whose client never heard of it may not have been voided
         assert got == b"%d" % written or (method == "POST" and written == 1), steps
-        await cache.cache._services.refresher.finish(5)
+        await cache.cache._services.flights.finish(5)
     gc.collect()
     await asyncio.sleep(0)
     assert not problems
@@ -174,7 +174,7 @@ async def test_a28_refreshes_are_bounded(cached, clock):
     clock.advance(11)
     for n in range(300):
         await ask(cache, f"/{n}")
-    await cache.cache._services.refresher.finish(5)
+    await cache.cache._services.flights.finish(5)
     assert peak <= 100
 
 
@@ -314,7 +314,7 @@ async def test_model(kind, seed):
         except ZeroDivisionError:
             continue
         finally:
-            await cache.cache._services.refresher.finish(5)
+            await cache.cache._services.flights.finish(5)
         assert len(answer.heads) == 1
         assert answer.is_complete
         if method in ("POST", "PUT") or answer.status in (503, 504):

@@ -147,7 +147,7 @@ async def test_head_of_a_stale_response_refreshes_it(cached, clock):
     await ask(cache)
     clock.advance(11)
     await ask(cache, method="HEAD")
-    await cache.cache._services.refresher.finish(5)
+    await cache.cache._services.flights.finish(5)
     assert app.scopes[-1]["method"] == "GET"
     assert (await ask(cache))["cache-status"] == "asgi-cache; hit; ttl=10"
 
@@ -159,7 +159,7 @@ async def test_a_refresh_sends_the_body_again(cached, clock):
     await ask(cache, method="POST", body=b"abc")
     clock.advance(11)
     await ask(cache, method="POST", body=b"abc")
-    await cache.cache._services.refresher.finish(5)
+    await cache.cache._services.flights.finish(5)
     assert (await ask(cache, method="POST", body=b"abc")).body == b"3 abc"
 
 
@@ -401,17 +401,17 @@ def test_a_new_log_knows_nothing_of_the_former_ones_purges():
     log.advance([Purge(100, ("a",))])
     log.restart(b"two", 5)
     log.advance([Purge(7, ("b",))])
-    assert log.is_good(stored(6, b"two"), lambda: ["a"])
+    assert log.judge(stored(6, b"two"), lambda: ["a"]) is not None
 
 
 def test_the_oldest_purges_are_forgotten_and_half_are_kept():
     log = PurgeLog(limit=4)
     log.restart(b"log", 0)
     log.advance([Purge(n, (tag,)) for n, tag in enumerate("abcad", 1)])
-    assert log.is_good(stored(0), lambda: ["z"])  # four tags: none had to go
+    assert log.judge(stored(0), lambda: ["z"]) is not None  # four tags: none had to go
     log.advance([Purge(6, ("e",))])  # of b, c, a, d, e the oldest three go: b, c, a
-    assert not log.is_good(stored(3), lambda: ["z"])
-    assert log.is_good(stored(4), lambda: ["z"])
+    assert log.judge(stored(3), lambda: ["z"]) is None
+    assert log.judge(stored(4), lambda: ["z"]) is not None
 
 
 async def test_a_body_just_at_the_limit_is_stored(cached):

@@ -15,7 +15,7 @@ SIE = {"ttl": 10, "stale_if_error": 30}
 
 async def settled(cache):
     """Wait until what the cache does in the background is done."""
-    await cache.cache._services.refresher.finish(5)
+    await cache.cache._services.flights.finish(5)
 
 
 async def test_stale_is_served_while_it_is_refreshed(cached, clock):
@@ -79,6 +79,10 @@ async def test_a_refresh_that_fails_leaves_the_stale_response(cached, clock, cap
     await settled(cache)
     assert (await ask(cache)).body == b"old"
     assert "ZeroDivisionError" in caplog.text
+    await settled(cache)
+    assert (app.runs, (await ask(cache)).body) == (2, b"old"), "an app that fails is left alone"
+    clock.advance(5)
+    await ask(cache)
     await settled(cache)
     assert (await ask(cache)).body == b"new"
 

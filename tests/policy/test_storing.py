@@ -79,6 +79,7 @@ FORBIDDEN = {
     "vary-credentials": received(FRESH, (b"vary", b"cookie")),
     "reflected-origin": received(FRESH, ALLOW_ORIGIN, asked=[ORIGIN]),
     "broken-field": received(FRESH, (b"x-a", b"1\r\nx-b: 2")),
+    "event-stream": received(FRESH, (b"content-type", b"Text/Event-Stream ;charset=utf-8")),
     "no-freshness": received(),
 }
 
@@ -101,7 +102,7 @@ def test_clauses_say_what_they_are(clause):
     assert re.fullmatch(r"[a-z-]+", clause.detail)
     assert re.fullmatch(r"(an?|its?|nothing|one|the) [^|\n]+[^.|\n]", clause.meaning)
     assert clause.meaning.count("`") % 2 == 0
-    assert clause.source.startswith(("RFC 911", "Fetch", "setting "))
+    assert clause.source.startswith(("RFC 911", "Fetch", "HTML", "setting "))
 
 
 def detail_of(example):

@@ -1,0 +1,64 @@
+"""What there is to say of a run of the app, in the order in which it becomes known.
+
+A `run.Run` says it once; each client that waits makes its own answer of it (`delivery`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from starlette.types import Message
+
+from asgi_cache.policy.message import StoredResponse
+from asgi_cache.policy.storing import Received
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The app has begun to answer."""
+
+    message: Message
+    """As clients may see it."""
+    received: Received
+    obstacle: str | None = None
+    """Why the response is not stored; ``None``: it is being recorded."""
+    is_measured: bool = False
+    """It says how long its body is, which will come at once."""
+    renewed: bool = False
+    """A response to HEAD has renewed what is stored for GET."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the body that is not the last, or is not recorded; or any other message."""
+
+    message: Message
+    is_lost: bool = False
+    """Because of it the response cannot be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last part of a body that was recorded, which is in the store now."""
+
+    message: Message
+    stored: StoredResponse | None
+    """The whole response; ``None``: it is not complete, or cannot be stored."""
+    detail: str | None = None
+    """Why it is not in the store, if it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """There is a stored response to answer with: the app, or another process, has seen to it."""
+
+    stored: StoredResponse
+    validated: bool = False
+    """The app has said that it is still good (304)."""
+    renewed: bool = False
+    """It is stored anew."""
+    detail: str | None = None
+
+
+Event: TypeAlias = Head | Part | End | Settled

@@ -1,0 +1,165 @@
+"""What a flight does: look once more, wait for its turn among processes, and run the app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope
+
+from asgi_cache.asking import Asked
+from asgi_cache.errors import StoreUnavailable
+from asgi_cache.events import End, Event, Head, Settled
+from asgi_cache.flight import Flight
+from asgi_cache.holdings import Birth
+from asgi_cache.lease import WAIT, Lease, Turn, pauses
+from asgi_cache.policy.key import digest
+from asgi_cache.policy.message import StoredResponse
+from asgi_cache.policy.reuse import ERRORS, Reuse, assess
+from asgi_cache.policy.storing import is_reusable
+from asgi_cache.request_body import Nobody
+from asgi_cache.run import Run
+from asgi_cache.services import Services
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+REFRESH_TIMEOUT = 60.0
+"""Seconds that a refresh may take; one that hangs must not keep others from its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a flight is for."""
+
+    asked: Asked
+    stored: StoredResponse | None
+    """What there is already, which will not do."""
+    key: bytes
+    """Of the responses that are to be shared: its primary key, and what it varies by."""
+    birth: Birth
+    insists: bool = False
+    """Nothing will do that was made before."""
+    for_later: bool = False
+    """No client waits for it."""
+
+    @property
+    def flight_key(self) -> bytes:
+        """Return the key under which others join: nobody joins what a purge overtook."""
+        return digest([self.key, self.birth.log, b"%d" % self.birth.position])
+
+
+class Fill:
+    """The work of one flight."""
+
+    def __init__(self, services: Services, sought: Sought, flight: Flight) -> None:
+        self._services = services
+        self._sought = sought
+        self._flight = flight
+        self._lease = Lease(services.holdings, sought.flight_key)
+        self._turn = Turn.UNKNOWN
+        self._is_given_up = False
+        self._closing: list[asyncio.Task[None]] = []
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        """Bring a response, from the store if another process was quicker, else by *app*."""
+        try:
+            found = await self._wait_for_turn()
+            if found is not None:
+                await self._flight.tell(Settled(found))
+            elif self._turn is not Turn.EVERYBODYS or self._sought.for_later:
+                await self._run(app, scope, receive)
+        finally:
+            self._give_up_lease()
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        sought = self._sought
+        self._flight.has_run = True
+        run = Run(sought.asked, sought.stored, self._services, sought.birth, self._tell)
+        await run.run(app, scope, receive)
+
+    async def _wait_for_turn(self) -> StoredResponse | None:
+        """Return what has been stored by now; nothing if the app is to be run here.
+
+        Another flight, here or in another process, may have ended after this one's client had
+        found nothing and before this one began. That is why it looks again, and does so when
+        it has the lease: whoever had it before stored first and gave it up then.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WAIT
+        for pause in pauses():
+            turn = self._turn = await self._lease.take()
+            if turn is Turn.EVERYBODYS:
+                self._services.flights.mark_unshared(self._sought.key)
+                return None
+            found = await self._look_again()
+            if found is not None or turn is not Turn.ANOTHERS or loop.time() >= deadline:
+                return found
+            await asyncio.sleep(pause)
+        raise AssertionError  # there is always another pause
+
+    async def _look_again(self) -> StoredResponse | None:
+        """Return what another run has stored since, if it will do."""
+        asked, former = self._sought.asked, self._sought.stored
+        if self._sought.insists:
+            return None
+        try:
+            found = await self._services.holdings.find(
+                asked.key, asked.request.fields, asked.tags, latest=True
+            )
+        except StoreUnavailable:
+            return None
+        stored = found.stored
+        if stored is None or (former is not None and stored.stored_at <= former.stored_at):
+            return None
+        decision = assess(stored, asked.request, asked.rule, self._services.clock())
+        return stored if isinstance(decision, Reuse) and not decision.refresh else None
+
+    async def _tell(self, event: Event) -> None:
+        """Pass on what the run tells, and let other processes know what it means for them."""
+        if isinstance(event, Head) and _is_for_one(event):
+            self._services.flights.mark_unshared(self._sought.key)
+            self._give_up_lease(marked=True)
+        await self._flight.tell(event)
+        if isinstance(event, End | Settled):
+            self._give_up_lease(after=event.stored)
+
+    def _give_up_lease(self, *, marked: bool = False, after: StoredResponse | None = None) -> None:
+        """Give up the lease once, when *after* can be found by other processes."""
+        if not self._is_given_up:
+            self._is_given_up = True
+            work = self._give_up(after, marked=marked)
+            self._closing.append(asyncio.get_running_loop().create_task(work))
+
+    async def _give_up(self, after: StoredResponse | None, *, marked: bool) -> None:
+        if after is not None:
+            with suppress(StoreUnavailable):
+                await self._services.holdings.landed(after)
+        await self._lease.give_up(marked=marked)
+
+
+async def refresh(
+    services: Services, sought: Sought, app: ASGIApp, scope: Scope, flight: Flight
+) -> None:
+    """Do the work of a flight that has no client; nobody hears of its failure but the log."""
+    nobody = Nobody(sought.asked.body, flight.landed)
+    try:
+        async with asyncio.timeout(REFRESH_TIMEOUT):
+            await Fill(services, sought, flight).run(app, scope, nobody.receive)
+    except Exception as error:
+        if isinstance(error, TimeoutError) and sought.stored is not None:
+            services.throttle.note_failure(sought.stored.key)
+        logger.exception("a stale response could not be refreshed")
+        raise
+
+
+def _is_for_one(head: Head) -> bool:
+    """Whether the next response to such a request will be of no use to others, either.
+
+    An error will pass, and what is said of a stored response is no matter of the app's own.
+    """
+    if head.received.response.status in ERRORS or head.obstacle == "request-failed":
+        return False
+    return head.obstacle is not None or not is_reusable(head.received)

@@ -1,0 +1,93 @@
+"""A process's turn to run the app for a key: of several that miss the same, one has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import Enum, auto
+from random import uniform
+from secrets import token_bytes
+
+from asgi_cache.errors import StoreUnavailable
+from asgi_cache.holdings import Holdings
+
+TTL = 2.0
+"""Seconds after which the lease of a process that died is free."""
+
+WAIT = 5.0
+"""Seconds that a process waits for another's run; then it runs the app itself."""
+
+FIRST_LOOK = 0.002
+LAST_LOOK = 0.05
+"""Seconds between two looks at what another process is doing: at first, and in the end."""
+
+MARK = b"-"
+"""What is in the place of the token where the response turned out to be for one request alone."""
+
+MARK_TTL = 120.0
+"""Seconds for which other processes heed the mark."""
+
+
+class Turn(Enum):
+    """Whose turn it is."""
+
+    OURS = auto()
+    ANOTHERS = auto()
+    EVERYBODYS = auto()
+    """There is nothing to share: the response turned out to be for one request alone."""
+    UNKNOWN = auto()
+    """The store is out of reach."""
+
+
+class Lease:
+    """One lease, for one flight; it is prolonged until it is given up."""
+
+    def __init__(self, holdings: Holdings, name: bytes) -> None:
+        self._holdings = holdings
+        self._name = name
+        self._token = token_bytes(8)
+        self._timer: asyncio.TimerHandle | None = None
+        self._prolonging: asyncio.Task[None] | None = None
+
+    async def take(self) -> Turn:
+        """Take the lease, unless another process has it."""
+        try:
+            holder = await self._holdings.claim(self._name, self._token, TTL)
+        except StoreUnavailable:
+            return Turn.UNKNOWN
+        if holder == self._token:
+            self._prolong_later()
+            return Turn.OURS
+        return Turn.EVERYBODYS if holder == MARK else Turn.ANOTHERS
+
+    async def give_up(self, *, marked: bool = False) -> None:
+        """Let another process have it; *marked*, let all run the app for themselves."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer = None
+        if self._prolonging is not None:
+            self._prolonging.cancel()
+        mark = MARK if marked else None
+        with suppress(StoreUnavailable):  # it ends by itself
+            await self._holdings.release(self._name, self._token, mark, MARK_TTL)
+
+    def _prolong_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(TTL / 3, self._prolong)
+
+    def _prolong(self) -> None:
+        self._prolonging = asyncio.get_running_loop().create_task(self._claim_again())
+        self._prolong_later()
+
+    async def _claim_again(self) -> None:
+        with suppress(StoreUnavailable):  # there is another try before it ends
+            await self._holdings.claim(self._name, self._token, TTL)
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait before each look at another's lease, spread at random."""
+    pause = FIRST_LOOK
+    while True:
+        yield pause * uniform(0.5, 1.0)  # noqa: S311 - nobody gains by guessing it
+        pause = min(2 * pause, LAST_LOOK)

@@ -1,0 +1,75 @@
+"""What belongs to one event loop of one process: a client, and what is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio import AbstractEventLoop, Future, Task
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+
+from asgi_cache.errors import StoreUnavailable
+from asgi_cache.stores.base import Record
+
+
+@dataclass(slots=True)
+class Batch:
+    """The keys that were asked for since the event loop's last turn, and who waits for them."""
+
+    waiting: dict[bytes, list[Future[Record | None]]] = field(
+        default_factory=dict[bytes, list[Future[Record | None]]]
+    )
+
+    def join(self, key: bytes, loop: AbstractEventLoop) -> Future[Record | None]:
+        """Return a future of this caller's own, so that its cancellation is its own too."""
+        future: Future[Record | None] = loop.create_future()
+        self.waiting.setdefault(key, []).append(future)
+        return future
+
+    def answer(self, key: bytes, record: Record | None) -> None:
+        """Give *record* to all who wait for *key* still."""
+        for future in self.waiting[key]:
+            if not future.done():
+                future.set_result(record)
+
+    def fail(self, why: str) -> None:
+        """Tell all who wait still that there is no answer."""
+        for futures in self.waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(StoreUnavailable(why))
+
+
+@dataclass(slots=True)
+class Link:
+    """A client, and the process and the event loop that its connections belong to."""
+
+    client: Redis
+    process: int
+    loop: AbstractEventLoop
+    batch: Batch | None = None
+    sync: Task[None] | None = None
+    """Reads the log."""
+    tail: Task[None] | None = None
+    """Waits for purges."""
+    tasks: set[Task[None]] = field(default_factory=set[Task[None]])
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is of this process and of the event loop that runs."""
+        return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
+
+    @property
+    def can_spare_a_connection(self) -> bool:
+        """Whether one may be kept waiting for purges while others are at work."""
+        return self.client.connection_pool.max_connections > 1
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> Task[None]:
+        """Do *work* in the background; `close` of the store waits for it."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task

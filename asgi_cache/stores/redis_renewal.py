@@ -1,0 +1,44 @@
+"""A record with the same body as the one in Redis: only its head is sent.
+
+What an app makes anew is often what it made before. The script replaces the record if it
+is the one that the writer knows, and takes the body from it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from asgi_cache.policy.message import StoredResponse
+from asgi_cache.stores.codec import PREFIX_BYTES, encode
+from asgi_cache.stores.redis_client import exchange
+
+SMALLEST: Final = 4096
+"""Bytes of a body below which it is sent again: to compare would cost more."""
+
+SCRIPT: Final = b"""
+local old = redis.call('GET', KEYS[1])
+if not old or string.sub(old, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+local body = string.sub(old, -tonumber(ARGV[3]))
+redis.call('SET', KEYS[1], ARGV[2] .. body, 'PX', ARGV[4])
+return 1
+"""
+"""Arguments: how the former record begins, the new one without its body, the body's length.
+
+The prefix has a checksum of the whole record in it: if it is the same, so is the body.
+"""
+
+
+async def renew(
+    client: Redis, name: bytes, head: bytes, former: StoredResponse, milliseconds: bytes
+) -> bool:
+    """Replace *former* by *head* and the same body; whether it was there to be replaced."""
+    prefix, length = encode(former)[:PREFIX_BYTES], b"%d" % len(former.body)
+    command = (b"EVAL", SCRIPT, b"1", name, prefix, head, length, milliseconds)
+    try:
+        (replaced,) = await exchange(client, [command])
+    except ResponseError:  # a server that takes no scripts, or has no room
+        return False
+    return bool(replaced)

@@ -11,6 +11,7 @@ from asgi_cache.errors import (
 )
 from asgi_cache.identity import UserId
 from asgi_cache.middleware import CacheMiddleware
+from asgi_cache.outcome import Outcome
 from asgi_cache.policy.rule import Rule
 from asgi_cache.stores.base import LogReader, Purge, Record, Store
 from asgi_cache.tags import cache_tags
@@ -23,6 +24,7 @@ __all__ = [
     "ConfigurationError",
     "CorruptRecord",
     "LogReader",
+    "Outcome",
     "Purge",
     "Record",
     "Rule",

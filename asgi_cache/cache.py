@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from os import PathLike
 from typing import Literal, TypedDict, Unpack
-from urllib.parse import urlsplit
 
 from http_sf import Token, ser
 from redis.asyncio import Redis
@@ -23,9 +25,11 @@ from asgi_cache.config import (
 )
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
-from asgi_cache.flight import Flights
+from asgi_cache.flight import Flights, has_background
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity, UserId, partition_of
+from asgi_cache.locating import absolute
+from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
 from asgi_cache.services import Services
 from asgi_cache.stores.base import Store
@@ -33,6 +37,7 @@ from asgi_cache.stores.urls import open_store
 from asgi_cache.tags import EVERYTHING, TAG_FIELDS, named_tag, path_tag, route_tag, user_tag
 from asgi_cache.targets import Targets
 from asgi_cache.throttle import Throttle
+from asgi_cache.warming import KnownUser, NobodysClient, warm_all, warming_scope
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that `Cache.close` waits for refreshes that are running."""
@@ -55,6 +60,8 @@ class Options(TypedDict, total=False):
     cache_status: bool
     cache_status_name: str
     secret: str
+    warm: Sequence[str]
+    base_url: str
 
 
 class CacheOptions(Options, total=False):
@@ -97,6 +104,8 @@ class Cache:
         self.store: Store = open_store(
             settings.store if store is None else store, settings.namespace, clock
         )
+        self._app: ASGIApp | None = None
+        self._warming: asyncio.Task[None] | None = None
         salt = (settings.namespace, settings.version)
         secret = (settings.secret or settings.namespace).encode()
         self._services = Services(
@@ -180,26 +189,72 @@ class Cache:
         soft_at = self._services.clock() if soft else None
         await self._services.holdings.purge(named, all_of=all_of, soft_at=soft_at, wait=wait)
 
+    def attach(self, app: ASGIApp) -> None:
+        """Take note of the app that is asked when a response is to be made in advance."""
+        self._app = app
+
+    async def warm(
+        self,
+        url: str,
+        *,
+        user: str | int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Have the response to GET of *url* made and stored, unless it is there and fresh.
+
+        *url* is absolute, or a path on the setting ``base_url``. *headers* are what a client
+        would send that the response depends on. *user* is whose response it is to be: the app
+        finds that user in ``scope["user"]``, as behind an authentication middleware.
+
+        Raises:
+            Exception: What the app raised.
+            ValueError: No `CacheMiddleware` was made with this cache, or *url* has no host.
+        """
+        if self._app is None:
+            raise ValueError("warm by which app? Make a CacheMiddleware with cache=... first")
+        located = absolute(url, self.settings.base_url)
+        services, scope = self._services, warming_scope(located, headers or {}, user)
+        if user is not None:
+            whose = KnownUser(services.identity, str(user))
+            services = replace(services, identity=whose)
+        client = NobodysClient()
+        exchange = Exchange(services, self._app, scope, client.receive, client.send)
+        await exchange.run()
+        return exchange.outcome
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncGenerator[None]:
+        """Warm what the settings list, and close the cache in the end.
+
+        `CacheMiddleware` does the same if the server tells it when the app starts and stops.
+        This is for apps whose middleware does not hear of it, such as a mounted one.
+        """
+        del app  # which frameworks hand to such a function
+        self.begin_warming()
+        try:
+            yield
+        finally:
+            await self.close()
+
+    def begin_warming(self) -> None:
+        """Begin to warm what the settings list, in the background."""
+        if self.settings.warm and has_background():
+            urls = self.settings.warm
+            self._warming = asyncio.get_running_loop().create_task(warm_all(self.warm, urls))
+
     async def close(self) -> None:
-        """Wait a while for refreshes that are running, then release the store."""
+        """Wait a while for refreshes that are running, then release the store.
+
+        The cache may be used again: an app may be started more than once.
+        """
+        if self._warming is not None and not self._warming.done():
+            self._warming.cancel()
         await self._services.flights.finish(CLOSE_TIMEOUT)
         await self.store.close()
 
 
 def _each(named: str | Iterable[str]) -> Iterable[str]:
     return (named,) if isinstance(named, str) else named
-
-
-def absolute(url: str) -> str:
-    """Return *url*, with a path if it has none.
-
-    Raises:
-        ValueError: It names no host; a path on every host is for ``path=``.
-    """
-    split = urlsplit(url)
-    if not split.scheme or not split.netloc:
-        raise ValueError(f"{url!r} is not an absolute URL; purge(path=...) takes paths")
-    return split._replace(path=split.path or "/").geturl()
 
 
 def identifier(name: str) -> bytes:

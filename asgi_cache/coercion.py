@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from math import inf
 from types import NoneType
 from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
 
@@ -65,6 +66,13 @@ def read_fraction(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
     raise Unfit(value, "is not a number from 0 to 1")
+
+
+def read_factor(value: object) -> float:
+    """Read a number that is not negative."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf:
+        return float(value)
+    raise Unfit(value, "is not a number from 0 up")
 
 
 def read_field_name(value: object) -> str:

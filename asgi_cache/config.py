@@ -24,6 +24,7 @@ from asgi_cache.coercion import (
     readers_of,
 )
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.locating import absolute
 from asgi_cache.policy.rule import Rule
 from asgi_cache.quantities import VOLATILITY, volatility_classes
 from asgi_cache.rules import RuleSet
@@ -80,6 +81,10 @@ class Settings:
     """What this cache is called in ``Cache-Status``."""
     secret: str = field(default="", repr=False)
     """Key for hashing credentials; the same in every process that shares a store."""
+    warm: tuple[str, ...] = ()
+    """URLs whose responses are made and stored when the app starts."""
+    base_url: str = ""
+    """Scheme and host that clients use, where a URL to be warmed is only a path."""
 
 
 _DEFAULTS: Final = Settings()
@@ -102,6 +107,7 @@ def settings_from_mapping(
     settings = replace(_DEFAULTS, **read_fields(stated, readers, where=source, kind="setting"))
     try:
         compile_rules(settings)
+        _check_warm(settings)
     except ConfigurationError as error:
         raise ConfigurationError(f"{source}: {error}") from None
     return settings
@@ -157,6 +163,14 @@ def compile_rules(settings: Settings) -> RuleSet:
     )
 
 
+def _check_warm(settings: Settings) -> None:
+    for url in settings.warm:
+        try:
+            absolute(url, settings.base_url)
+        except ValueError as error:
+            raise ConfigurationError(f"warm: {error}") from None
+
+
 def _setting_readers() -> dict[str, Reader]:
     special: dict[str, Reader] = {
         "store": _read_store,
@@ -167,6 +181,7 @@ def _setting_readers() -> dict[str, Reader]:
         "hosts": _read_hosts,
         "targeted_fields": read_field_names,
         "cache_status_name": _read_cache_status_name,
+        "base_url": _read_base_url,
     }
     return readers_of(Settings, VOLATILITY, special)
 
@@ -232,6 +247,14 @@ def _is_address(text: str | None) -> bool:
         return text is None or bool(ipaddress.IPv6Address(text))
     except ValueError:
         return False
+
+
+def _read_base_url(value: object) -> str:
+    url = read_text(value)
+    scheme, _, host = url.partition("://")
+    if url and (scheme not in {"http", "https"} or not _HOST.fullmatch(host)):
+        raise Unfit(value, "is not a scheme and a host: write 'https://example.org'")
+    return url.lower()
 
 
 def _read_cache_status_name(value: object) -> str:

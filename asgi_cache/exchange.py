@@ -78,8 +78,8 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._outcome = Outcome()
-        self._responder = Responder(send, services.name, self._outcome)
+        self.outcome: Outcome = Outcome()
+        self._responder = Responder(send, services.name, self.outcome)
 
     async def run(self) -> None:
         """Answer the request, from the store or by the app."""
@@ -105,7 +105,9 @@ class Exchange:
             await self._bypass(asked, target, rule)
             return
         try:
-            found = await services.holdings.find(asked.key, asked.request.fields, asked.tags)
+            found = await services.holdings.find(
+                asked.key, asked.request.fields, asked.tags, latest=rule.coherence == "strict"
+            )
             if found.stored is None and await self._serve_part(asked):
                 return
         except StoreUnavailable:
@@ -134,7 +136,7 @@ class Exchange:
             raise AssertionError  # only what was found is reused
         if reuse.refresh:
             self._begin_refresh(asked, found, stored)
-        self._outcome.hit, self._outcome.ttl = True, reuse.ttl
+        self.outcome.hit, self.outcome.ttl = True, reuse.ttl
         await self._responder.reply(reply(asked.request, stored, self._services.clock()), reuse.age)
 
     async def _serve_part(self, asked: Asked) -> bool:
@@ -148,7 +150,7 @@ class Exchange:
         reuse = assess(stored, asked.request, asked.rule, now)
         if not isinstance(reuse, Reuse) or reuse.refresh:
             return False
-        self._outcome.hit, self._outcome.ttl = True, reuse.ttl
+        self.outcome.hit, self.outcome.ttl = True, reuse.ttl
         await self._responder.reply(part, reuse.age)
         return True
 
@@ -156,7 +158,7 @@ class Exchange:
         """Have the app asked; what is stored, if anything, may be found still good."""
         if await self._refuse_to_ask(asked.rule) or await self._spare(asked, found.stored):
             return
-        self._outcome.forwarded = reason
+        self.outcome.forwarded = reason
         if not self._is_worth_sharing(asked, found) or not await self._share(asked, found):
             await self._run_alone(asked, found.stored)
 
@@ -168,8 +170,8 @@ class Exchange:
         if not may_replace_error(stored, asked.request, asked.rule, now):
             return False
         age = stored.age_at(now)
-        self._outcome.hit, self._outcome.ttl = True, stored.lifetime - age
-        self._outcome.detail = "stale-if-error"
+        self.outcome.hit, self.outcome.ttl = True, stored.lifetime - age
+        self.outcome.detail = "stale-if-error"
         await self._responder.reply(reply(asked.request, stored, now), age)
         return True
 
@@ -215,12 +217,12 @@ class Exchange:
                     return await self._lead(sought, after=former)
             if flight is None:
                 return await self._lead(sought)
-            self._outcome.collapsed = True
+            self.outcome.collapsed = True
             delivery = Delivery(asked, found.stored, self._services, self._responder)
             follower = Follower(flight, delivery, asked)
             if await follower.follow(self._services.clock):
                 return True
-            self._outcome.collapsed = False
+            self.outcome.collapsed = False
             if not follower.varies_by or follower.varies_by == vary:
                 return False
             vary = follower.varies_by
@@ -286,7 +288,7 @@ class Exchange:
         """Answer 504 if the client wants the app left alone (RFC 9111, section 5.2.1.7)."""
         asks = rule.client_bypass and parse_request(self._scope["headers"]).only_if_cached
         if asks:
-            self._outcome.detail = "only-if-cached"
+            self.outcome.detail = "only-if-cached"
             await self._responder.reply(Reply(HTTPStatus.GATEWAY_TIMEOUT, EMPTY, b""))
         return asks
 
@@ -294,7 +296,7 @@ class Exchange:
         """Let the app answer, and say why; nothing is stored."""
         if await self._refuse_to_ask(rule):
             return
-        self._outcome.forwarded, self._outcome.detail = why.reason, why.detail
+        self.outcome.forwarded, self.outcome.detail = why.reason, why.detail
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":

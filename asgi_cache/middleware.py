@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_cache.cache import Cache, CacheOptions
 from asgi_cache.errors import ConfigurationError
@@ -13,8 +13,8 @@ from asgi_cache.errors import ConfigurationError
 class CacheMiddleware:
     """A shared HTTP cache in front of *app*.
 
-    Give it a `Cache` to hold on to, or the keyword arguments of one. Websockets, the
-    lifespan and everything else that is not HTTP go to the app untouched.
+    Give it a `Cache` to hold on to, or the keyword arguments of one. Websockets and
+    everything else that is not HTTP go to the app untouched.
     """
 
     def __init__(
@@ -29,10 +29,25 @@ class CacheMiddleware:
             raise ConfigurationError(f"CacheMiddleware: cache={cache!r} is not a Cache")
         self.app = app
         self.cache: Cache = Cache(**options) if cache is None else cache
+        self.cache.attach(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; pass everything else on."""
         if scope["type"] == "http":
             await self.cache.handle(self.app, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.app(scope, receive, self._attending(send))
         else:
             await self.app(scope, receive, send)
+
+    def _attending(self, send: Send) -> Send:
+        """Warm the cache when the app has started, and close it when the app has stopped."""
+
+        async def attend(message: Message) -> None:
+            if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+                await self.cache.close()
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                self.cache.begin_warming()
+
+        return attend

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class Outcome:
     """How a request was answered, in the words of ``Cache-Status`` (RFC 9211, section 2)."""
 
+    status: int | None = None
+    """What the client was sent."""
     hit: bool = False
     """It was answered from the store, the app was not asked."""
     ttl: float | None = None

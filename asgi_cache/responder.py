@@ -27,6 +27,7 @@ class Responder:
 
     async def head(self, message: Message, added: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the head of a response, with the fields *added* and what became of the request."""
+        self.outcome.status = message["status"]
         fields = [*message.get("headers", ()), *added]
         if self._name is not None:
             fields.append((b"cache-status", self.outcome.cache_status(self._name)))

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from asgi_cache.coercion import (
     Reader,
     read_each,
+    read_factor,
     read_field_names,
     read_fields,
     read_fraction,
@@ -78,6 +79,7 @@ class RuleSet:
 
 def _rule_readers(classes: Mapping[str, float]) -> dict[str, Reader]:
     special: dict[str, Reader] = {
+        "early_refresh": read_factor,
         "heuristic": read_fraction,
         "methods": _read_methods,
         "vary": read_field_names,

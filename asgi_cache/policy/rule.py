@@ -51,5 +51,7 @@ class Rule:
     """That part of the time since ``Last-Modified`` counts as freshness; 0 turns it off."""
     max_body: int = 8 * 1024 * 1024
     """Bytes beyond which a body is passed on but not stored."""
+    coherence: Literal["bounded", "strict"] = "bounded"
+    """``strict``: each look-up asks the store that all processes share, not a copy of its own."""
     store_private: bool = False
     """Store ``private`` responses too, in their user's own partition."""

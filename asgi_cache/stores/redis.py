@@ -100,15 +100,15 @@ class RedisStore(Store):
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
     ) -> None:
         """Store *record* for *ttl* seconds, but for no longer than the log is kept."""
-        client, name = self._linked().client, self._name(key)
+        client, name, kept = self._linked().client, self._name(key), self._log.kept()
         data, milliseconds = encode(record), in_milliseconds(min(ttl, LOG_TTL))
         if former is not None and len(former.body) >= SMALLEST:
             head = data[: -len(former.body)]
-            renewed = await within(self._timeout, renew(client, name, head, former, milliseconds))
-            if renewed:
+            work = renew(client, name, head, former, milliseconds, kept)
+            if await within(self._timeout, work):
                 return
         command = (b"SET", name, data, b"PX", milliseconds)
-        await within(self._timeout, exchange(client, [command, self._log.kept()]))
+        await within(self._timeout, exchange(client, [command, kept]))
 
     async def delete(self, key: bytes) -> None:
         """Forget *key*; its memory is freed behind the scenes."""
@@ -152,30 +152,27 @@ class RedisStore(Store):
         """Read the log now, and follow it closely for a while."""
         link = self._linked()
         self._wanted_until = self._monotonic() + TAIL_IDLE
-        if link.sync is None:
+        if link.sync is None or link.sync.done():
             link.sync = link.begin(self._synchronise(link))
-        if link.tail is None and link.can_spare_a_connection:
+        if (link.tail is None or link.tail.done()) and link.can_spare_a_connection:
             link.tail = link.begin(self._follow_closely(link))
 
     async def _synchronise(self, link: Link) -> None:
-        try:
-            with suppress(StoreUnavailable):
-                await within(self._timeout, self._log.catch_up(link.client))
-        finally:
-            link.sync = None
+        with suppress(StoreUnavailable):
+            await within(self._timeout, self._log.catch_up(link.client))
 
     async def _follow_closely(self, link: Link) -> None:
         """Wait for each purge, so that it is known here a moment after it was made elsewhere.
 
         Nothing depends on it: what it does not learn is learnt at the latest after the lag.
         """
-        try:
-            while self._monotonic() < self._wanted_until:
-                with suppress(StoreUnavailable):
-                    await within(TAIL_BLOCK * 2, self._log.news(link.client, TAIL_BLOCK))
-                await asyncio.sleep(TAIL_PAUSE)
-        finally:
-            link.tail = None
+        while self._monotonic() < self._wanted_until:
+            pause = TAIL_PAUSE
+            try:
+                await within(TAIL_BLOCK * 2, self._log.news(link.client, TAIL_BLOCK))
+            except StoreUnavailable:
+                pause = TAIL_BLOCK  # a server that is in trouble is not asked without a break
+            await asyncio.sleep(pause)
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connections, unless they are the user's."""

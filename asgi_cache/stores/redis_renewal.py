@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.codec import PREFIX_BYTES, encode
-from asgi_cache.stores.redis_client import exchange
+from asgi_cache.stores.redis_client import Command, exchange
 
 SMALLEST: Final = 4096
 """Bytes of a body below which it is sent again: to compare would cost more."""
@@ -32,13 +32,21 @@ The prefix has a checksum of the whole record in it: if it is the same, so is th
 
 
 async def renew(
-    client: Redis, name: bytes, head: bytes, former: StoredResponse, milliseconds: bytes
+    client: Redis,
+    name: bytes,
+    head: bytes,
+    former: StoredResponse,
+    milliseconds: bytes,
+    also: Command,
 ) -> bool:
-    """Replace *former* by *head* and the same body; whether it was there to be replaced."""
+    """Replace *former* by *head* and the same body; whether it was there to be replaced.
+
+    *also* is sent with it, whatever comes of it.
+    """
     prefix, length = encode(former)[:PREFIX_BYTES], b"%d" % len(former.body)
     command = (b"EVAL", SCRIPT, b"1", name, prefix, head, length, milliseconds)
     try:
-        (replaced,) = await exchange(client, [command])
+        replaced, _ = await exchange(client, [command, also])
     except ResponseError:  # a server that takes no scripts, or has no room
         return False
     return bool(replaced)

@@ -11,8 +11,9 @@ import asyncio
 import time
 from asyncio import Task
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.keeping import keep_for
@@ -28,6 +29,26 @@ INDEX_TTL: Final = 60.0
 
 EARLY: Final = 0.4
 """The part of the lag after which the log is read again, so that there is time for it."""
+
+
+_Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""What is left to do to the shared store, if it is begun at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What was put under a key, or that it was deleted, on its way to the shared store."""
+
+    record: Record | None
+    task: Task[None]
+
+
+@dataclass(slots=True, eq=False)
+class _Lookup:
+    """A look-up in the shared store."""
+
+    write: _Write | None
+    """The last one that it may have missed: what it brings is not newer than that."""
 
 
 class TieredStore(Store):
@@ -46,7 +67,8 @@ class TieredStore(Store):
         self.shared: RedisStore = shared
         self._clock = clock
         self._records = Sieve(max_bytes, clock)
-        self._landing: dict[bytes, Task[None]] = {}
+        self._writes: dict[bytes, _Write] = {}
+        self._lookups: dict[bytes, set[_Lookup]] = {}
 
     @property
     def entries(self) -> int:
@@ -76,30 +98,46 @@ class TieredStore(Store):
                 if not self.shared.knows_within(self.lag * EARLY):
                     self.shared.keep_up()
                 return copy
-        record = await self.shared.get(key)
-        if key in self._landing:  # what is on its way there is newer than what was there
-            return self._records.get(key)
+        lookup = _Lookup(self._on_its_way(key))
+        record = await self._look_up(key, lookup)
+        if lookup.write is not None:
+            return lookup.write.record
         if record is not None:
             self._records.put(key, record, self._remaining(record))
         return record
+
+    async def _look_up(self, key: bytes, lookup: _Lookup) -> Record | None:
+        """Ask the shared store; what is written meanwhile is noted in *lookup*."""
+        under_way = self._lookups.setdefault(key, set())
+        under_way.add(lookup)
+        try:
+            return await self.shared.get(key)
+        finally:
+            under_way.discard(lookup)
+            if not under_way:
+                del self._lookups[key]
 
     async def put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
     ) -> None:
         """Store *record* here; in the shared store it will be soon."""
         self._records.put(key, record, min(ttl, self._remaining(record)))
-        self._land(key, self.shared.put(key, record, ttl, former))
+        self._write(key, record, partial(self.shared.put, key, record, ttl, former))
 
     async def delete(self, key: bytes) -> None:
         """Forget *key* here; in the shared store it will be forgotten soon."""
         self._records.delete(key)
-        self._land(key, self.shared.delete(key))
+        self._write(key, None, partial(self.shared.delete, key))
 
     async def landed(self, key: bytes) -> None:
         """Wait until the shared store has what was put or deleted last."""
-        task = self._landing.get(key)
-        if task is not None:
-            await asyncio.shield(task)
+        write = self._on_its_way(key)
+        if write is None:
+            return
+        await asyncio.wait([write.task])
+        if write.task.cancelled():
+            raise StoreUnavailable("the store was interrupted")
+        write.task.result()
 
     async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
         """Take a lease from the other processes."""
@@ -123,8 +161,7 @@ class TieredStore(Store):
 
     async def close(self) -> None:
         """Let what is on its way to the shared store arrive, and release that."""
-        loop = asyncio.get_running_loop()
-        here = [task for task in self._landing.values() if task.get_loop() is loop]
+        here = [write.task for key in self._writes if (write := self._on_its_way(key))]
         await asyncio.gather(*here, return_exceptions=True)
         self._records.clear()
         await self.shared.close()
@@ -135,25 +172,29 @@ class TieredStore(Store):
             return INDEX_TTL
         return record.stored_at + keep_for(record) - self._clock()
 
-    def _land(self, key: bytes, work: Coroutine[Any, Any, None]) -> None:
+    def _on_its_way(self, key: bytes) -> _Write | None:
+        """Return what this event loop has under way; nothing comes of what another began."""
+        write = self._writes.get(key)
+        return write if write and write.task.get_loop() is asyncio.get_running_loop() else None
+
+    def _write(self, key: bytes, record: Record | None, work: _Work) -> None:
         """Do *work* on the shared store after what was asked of it before for *key*."""
-        loop = asyncio.get_running_loop()
-        former = self._landing.get(key)
-        if former is not None and former.get_loop() is not loop:
-            former = None
-        task = loop.create_task(_after(former, work))
-        self._landing[key] = task
-        task.add_done_callback(lambda done: self._forget(key, done))
+        former = self._on_its_way(key)
+        task = asyncio.get_running_loop().create_task(_after(former, work))
+        write = self._writes[key] = _Write(record, task)
+        for lookup in self._lookups.get(key, ()):
+            lookup.write = write
+        task.add_done_callback(partial(self._forget, key))
 
     def _forget(self, key: bytes, task: Task[None]) -> None:
-        if self._landing.get(key) is task:
-            del self._landing[key]
+        write = self._writes.get(key)
+        if write is not None and write.task is task:
+            del self._writes[key]
         if not task.cancelled():
             task.exception()  # whoever wants to know of it asks `landed`
 
 
-async def _after(former: Task[None] | None, work: Coroutine[Any, Any, None]) -> None:
+async def _after(former: _Write | None, work: _Work) -> None:
     if former is not None:
-        with suppress(StoreUnavailable):
-            await asyncio.shield(former)
-    await work
+        await asyncio.wait([former.task])
+    await work()

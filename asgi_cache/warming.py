@@ -1,0 +1,118 @@
+"""Requests that nobody made, so that what they ask for is stored before somebody does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from urllib.parse import unquote, urlsplit
+
+from starlette.authentication import AuthCredentials, SimpleUser
+from starlette.types import Message, Scope
+
+from asgi_cache.identity import Identity, partition_of
+from asgi_cache.outcome import Outcome
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""URLs that are warmed at a time: the app has other work when it starts."""
+
+
+class WarmedUser(SimpleUser):
+    """The user for whom a response is made in advance."""
+
+    @property
+    def identity(self) -> str:
+        """Return the user's id."""
+        return self.username
+
+
+class KnownUser(Identity):
+    """Whose request it is has been said by who makes it, and nothing else tells."""
+
+    def __init__(self, identity: Identity, user: str) -> None:
+        self._identity = identity
+        self._partition = partition_of(user)
+
+    def credentials(self, fields: Sequence[tuple[bytes, bytes]], *, cookies: bool) -> list[bytes]:
+        """Return what the request shows of who it is from."""
+        return self._identity.credentials(fields, cookies=cookies)
+
+    def knows(self, scope: Scope) -> bool:
+        """Whether something else than the fields tells whose request it is: yes."""
+        del scope
+        return True
+
+    async def partition(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
+        """Return the partition of the user who was named."""
+        del scope, credentials
+        return self._partition
+
+
+class NobodysClient:
+    """Sends no body, and wants nothing but that the app answers."""
+
+    def __init__(self) -> None:
+        self._answered = asyncio.Event()
+        self._has_asked = False
+
+    async def receive(self) -> Message:
+        """Return an empty body; then, when the response is complete, that the client has gone."""
+        if self._has_asked:
+            await self._answered.wait()
+            return {"type": "http.disconnect"}
+        self._has_asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        """Take a message, and throw it away."""
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._answered.set()
+
+
+def warming_scope(url: str, headers: Mapping[str, str], user: str | int | None) -> Scope:
+    """Return the scope of a GET request for *url*, as a server would make it."""
+    split = urlsplit(url)
+    fields = [(b"host", split.netloc.encode("idna" if not split.netloc.isascii() else "ascii"))]
+    fields += [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers.items()]
+    port = split.port or (443 if split.scheme == "https" else 80)
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": split.scheme,
+        "path": unquote(split.path),
+        "raw_path": split.path.encode(),
+        "root_path": "",
+        "query_string": split.query.encode(),
+        "headers": fields,
+        "client": None,
+        "server": (split.hostname, port),
+        "extensions": {},
+    }
+    if user is not None:
+        scope["user"], scope["auth"] = WarmedUser(str(user)), AuthCredentials(["authenticated"])
+    return scope
+
+
+async def warm_all(warm: Callable[[str], Awaitable[Outcome]], urls: Sequence[str]) -> None:
+    """Warm *urls*, a few at a time; nobody hears of what fails but the log."""
+    limit, stored = asyncio.Semaphore(AT_ONCE), 0
+
+    async def one(url: str) -> None:
+        nonlocal stored
+        async with limit:
+            try:
+                outcome = await warm(url)
+            except Exception:
+                logger.exception("a URL could not be warmed: %r", url)
+                return
+            if outcome.stored or outcome.hit or outcome.collapsed:
+                stored += 1
+            else:
+                logger.warning("a URL was warmed in vain (%s): %r", outcome.detail, url)
+
+    await asyncio.gather(*map(one, urls))
+    logger.info("warmed %d of %d URLs", stored, len(urls))

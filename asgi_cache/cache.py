@@ -160,7 +160,8 @@ class Cache:
         """Void the stored responses that *any* of these name, in every process.
 
         *tags* are names from rules, ``Cache-Tag``, ``Surrogate-Key`` or `cache_tags`; one
-        with slashes falls with what stands before them. *url* is absolute. *path* takes all
+        with slashes falls with what stands before them. *url* is absolute, or a path on the
+        setting ``base_url``. *path* takes all
         that is at or below it, on every host. *route* is the pattern of a rule. *user* is what
         ``user_id`` returns, or the identity that an authentication middleware verified.
 
@@ -178,7 +179,7 @@ class Cache:
         targets = self._services.targets
         named = [
             *map(named_tag, _each(tags)),
-            *(targets.url_tag(absolute(each)) for each in _each(url)),
+            *(targets.url_tag(absolute(each, self.settings.base_url)) for each in _each(url)),
             *map(path_tag, _each(path)),
             *map(route_tag, _each(route)),
             *([] if user is None else [user_tag(partition_of(str(user)))]),

@@ -219,10 +219,10 @@ class Exchange:
                 return await self._lead(sought)
             self.outcome.collapsed = True
             delivery = Delivery(asked, found.stored, self._services, self._responder)
-            follower = Follower(flight, delivery, asked)
+            follower = Follower(flight, delivery, _content_with_a_run(asked) if insists else asked)
             if await follower.follow(self._services.clock):
                 return True
-            self.outcome.collapsed = False
+            self.outcome = self._responder.outcome = Outcome(forwarded=self.outcome.forwarded)
             if not follower.varies_by or follower.varies_by == vary:
                 return False
             vary = follower.varies_by
@@ -320,6 +320,11 @@ def _is_too_long(scope: Scope) -> bool:
 def _shared_key(asked: Asked, vary: tuple[bytes, ...]) -> bytes:
     """Return the key of the responses that this request could share with others."""
     return selector(asked.key, vary, asked.request.fields) if vary else asked.key
+
+
+def _content_with_a_run(asked: Asked) -> Asked:
+    """Return what a client asks who wants no stored response, once the app runs after it asked."""
+    return replace(asked, request=replace(asked.request, directives=RequestDirectives()))
 
 
 def _chance() -> float:

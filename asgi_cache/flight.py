@@ -13,8 +13,9 @@ import logging
 from asyncio import Task
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 from starlette.types import Message, Receive
 
@@ -29,6 +30,9 @@ WINDOW = 16
 
 STALL = 10.0
 """Seconds for which one follower may keep an app waiting; it is left behind then."""
+
+PATIENCE = 30.0
+"""Seconds that a follower waits for the head of a response; then it asks the app itself."""
 
 BACKGROUND_LIMIT = 64
 """Flights without a client that run at once; beyond that a response stays stale for longer."""
@@ -71,10 +75,14 @@ class Flight:
         """The app was asked; else there was no need to, or it is for each request to do."""
         self.context: Context = copy_context()
         """What the run has of context variables, and sets."""
+        self.former_context: Context = copy_context()
+        """The same as it was at the beginning."""
         self.terms: StoredResponse | None = None
         """What is known of the response once its head is there; the body is not in it."""
         self.landed: asyncio.Event = asyncio.Event()
         """The response is complete, or will not be."""
+        self._loop = asyncio.get_running_loop()
+        self._began_at = self._loop.time()
         self._events: list[Event] = []
         self._dropped = 0
         """How many events are no longer held, as all readers have had them."""
@@ -91,16 +99,25 @@ class Flight:
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody may join, and miss nothing."""
-        return self._is_recorded and not self._is_over and not self._dropped
+        """Whether somebody may join, and miss nothing; not if it seems to be stuck."""
+        if not self._is_recorded or self._is_over or self._dropped:
+            return False
+        return bool(self._events) or self._loop.time() - self._began_at < PATIENCE
 
     async def tell(self, event: Event) -> None:
         """Take what the run tells; wait if readers could not keep up with it."""
-        if isinstance(event, Head) and event.obstacle is not None:
-            self._is_recorded = False
-        elif isinstance(event, Part):
-            event = _copied(event)
-            self._is_recorded = self._is_recorded and not event.is_lost
+        match event:
+            case Head():
+                self._is_recorded = event.obstacle is None
+            case Part():
+                self._is_recorded = self._is_recorded and not event.is_lost
+                event = replace(event, message=_copied(event.message))
+            case End():
+                event = replace(event, message=_copied(event.message))
+            case Settled():
+                pass
+            case _:
+                assert_never(event)
         self._events.append(event)
         if isinstance(event, End | Settled):
             self._land()
@@ -111,6 +128,8 @@ class Flight:
 
     def end(self, error: BaseException | None = None) -> None:
         """Note that the app has returned, or what it raised."""
+        if self._is_over:
+            return
         self.error = error
         self._is_over = True
         self._land()
@@ -140,14 +159,19 @@ class Flight:
         """Note that *reader* wants no more."""
         self._readers.remove(reader)
         self._wake()
-        if self._is_abandoned and not self._readers:
-            self.task.cancel()
+        if self._is_abandoned:
+            self._stop_if_deserted()
 
     def abandon(self) -> None:
         """Note that the call which began it was cancelled: it goes on only while others wait."""
         self._is_abandoned = True
+        self._stop_if_deserted()
+
+    def _stop_if_deserted(self) -> None:
+        """Stop the run if nobody is left; nobody may join while it comes to its end."""
         if not self._readers:
             self.task.cancel()
+            self.end(asyncio.CancelledError())
 
     async def until_deserted(self) -> None:
         """Wait until nobody reads it but the client that began it."""
@@ -156,8 +180,9 @@ class Flight:
 
     async def _room(self) -> None:
         """Let go of what all have read; wait for the slowest, followers not for ever."""
-        while self._readers:
-            slowest = min(reader.index for reader in self._readers)
+        while True:
+            held = self._dropped + len(self._events)
+            slowest = min((reader.index for reader in self._readers), default=held)
             done = max(0, slowest - self._dropped)
             del self._events[:done]
             self._dropped += done
@@ -257,7 +282,7 @@ class Flights:
             _fly(flight, work, after), context=flight.context
         )
         self._tasks.add(flight.task)
-        flight.task.add_done_callback(self._tasks.discard)
+        flight.task.add_done_callback(partial(self._end, flight))
         return flight
 
     def begin_in_background(self, key: bytes, fields: Fields, work: Work) -> None:
@@ -296,6 +321,11 @@ class Flights:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
+    def _end(self, flight: Flight, task: Task[None]) -> None:
+        """Leave nobody waiting, even for a task that was cancelled before it began."""
+        self._tasks.discard(task)
+        flight.end(asyncio.CancelledError())
+
     def _close(self, key: bytes, flight: Flight) -> None:
         """Let nobody join what has landed; the next in line takes its place."""
         if flight.successor is not None:
@@ -322,9 +352,7 @@ async def _fly(flight: Flight, work: Work, after: Flight | None) -> None:
         flight.end()
 
 
-def _copied(part: Part) -> Part:
-    """Return *part* with a body of its own: an app may write to its buffer again."""
-    body = part.message.get("body", b"")
-    if isinstance(body, bytes):
-        return part
-    return Part({**part.message, "body": bytes(body)}, part.is_lost)
+def _copied(message: Message) -> Message:
+    """Return *message* with a body of its own: an app may write to its buffer again."""
+    body = message.get("body", b"")
+    return message if isinstance(body, bytes) else {**message, "body": bytes(body)}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from asgi_cache.asking import Asked
 from asgi_cache.delivery import Delivery
 from asgi_cache.events import End, Event, Head, Part, Settled
-from asgi_cache.flight import Flight, LeftBehind, Reader
+from asgi_cache.flight import PATIENCE, Flight, LeftBehind, Reader
 from asgi_cache.policy.fields import vary_names
 from asgi_cache.policy.keeping import stored_response
 from asgi_cache.policy.key import selector
@@ -17,9 +17,6 @@ from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.reuse import ERRORS, Reuse, assess
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-PATIENCE = 30.0
-"""Seconds that a follower waits for the head of a response; then it asks the app itself."""
 
 
 async def lead(flight: Flight, delivery: Delivery) -> bool:
@@ -66,7 +63,7 @@ async def _answer_for_failure(flight: Flight, delivery: Delivery) -> None:
 def _take_over(flight: Flight) -> None:
     """Let what the app did to context variables be seen by who called it, as without a task."""
     for variable, value in flight.context.items():
-        if variable.get(None) is not value:
+        if flight.former_context.get(variable) is not value:
             variable.set(value)
 
 
@@ -111,7 +108,9 @@ class Follower:
 
     async def _is_replaced(self) -> bool:
         """Whether a stale response could be served, as the app raised."""
-        return self._flight.failed and await self._delivery.replace_failure()
+        if not self._flight.failed or not self._has_stale():
+            return False
+        return await self._delivery.replace_failure()
 
     def _is_for_this(self, event: Event, now: float) -> bool:
         match event:

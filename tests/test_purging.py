@@ -84,3 +84,62 @@ def test_forgetting_never_resurrects(purged, birth, tags):
     if not is_good(full, born(birth), lambda: tags):
         assert not is_good(short, born(birth), lambda: tags)
     assert is_good(short, born(len(purges)), lambda: tags)
+
+
+SOFT = Purge(5, ("a",), soft_at=4.0)
+JOINT = Purge(5, ("a", "b"), all_of=True)
+SOFT_JOINT = Purge(5, ("a", "b"), all_of=True, soft_at=4.0)
+
+
+@pytest.mark.parametrize(
+    ("purges", "birth", "tags", "lifetime"),
+    [
+        pytest.param([SOFT], 4, "a", 4.0, id="soft"),
+        pytest.param([SOFT], 5, "a", 9, id="born-at-the-soft-purge"),
+        pytest.param([SOFT], 4, "b", 9, id="soft-of-another-tag"),
+        pytest.param([SOFT, Purge(6, ("a",), soft_at=8.0)], 4, "a", 4.0, id="the-first-counts"),
+        pytest.param([SOFT, Purge(6, ("a",), soft_at=8.0)], 5, "a", 8.0, id="the-first-since"),
+        pytest.param([SOFT, Purge(6, ("b",))], 4, "ab", None, id="soft-then-hard"),
+        pytest.param([JOINT], 4, "ab", None, id="all-of"),
+        pytest.param([JOINT], 4, "abc", None, id="all-of-and-more"),
+        pytest.param([JOINT], 4, "a", 9, id="one-of-all"),
+        pytest.param([JOINT], 5, "ab", 9, id="born-at-the-joint-purge"),
+        pytest.param([SOFT_JOINT], 4, "ab", 4.0, id="soft-all-of"),
+        pytest.param([SOFT_JOINT], 4, "b", 9, id="one-of-all-softly"),
+        pytest.param([Purge(5, ("a",), all_of=True)], 4, "ab", None, id="all-of-one"),
+        pytest.param([Purge(5, ("a",), all_of=True, soft_at=4.0)], 4, "a", 4.0, id="all-of-1-soft"),
+    ],
+)
+def test_purges_void_or_end_a_lifetime(purges, birth, tags, lifetime):
+    """A soft purge ends a lifetime at its instant; a purge of all of several needs them all."""
+    judged = log_with(*purges).judge(born(birth), lambda: tags)
+    assert (judged and judged.lifetime) == lifetime
+
+
+def test_many_soft_purges_of_a_tag_are_as_good_as_one():
+    """Only the latest are remembered one by one; what is older than they are is void."""
+    log = log_with(*(Purge(n, ("a",), soft_at=float(n)) for n in range(1, 12)))
+    assert log.judge(born(2), lambda: "a") is None
+    assert log.judge(born(9), lambda: "a").lifetime == 9
+    assert len(log._softened["a"]) == 8
+
+
+def test_soft_purges_and_joint_ones_are_bounded_too(monkeypatch):
+    """Whatever is forgotten is void, and never good."""
+    log = log_with(*(Purge(n, (str(n),), soft_at=0.0) for n in range(1, 11)), limit=4)
+    assert len(log._softened) == 4
+    assert log.judge(born(5), lambda: "z") is None
+    assert log.judge(born(6), lambda: "z") is not None
+    monkeypatch.setattr("asgi_cache.purging.JOINT_REMEMBERED", 4)
+    log = log_with(*(Purge(n, ("a", "b"), all_of=True) for n in range(1, 11)))
+    assert len(log._joint) == 4
+    assert log.judge(born(5), lambda: "z") is None
+    assert log.judge(born(6), lambda: "z") is not None
+
+
+def test_another_log_has_none_of_the_former_ones_purges():
+    """A new log begins with nothing purged, softly or jointly."""
+    log = log_with(SOFT, JOINT)
+    log.restart(LOG, 0)
+    log.advance([Purge(1, ("z",))])
+    assert is_good(log, born(0), lambda: "ab")

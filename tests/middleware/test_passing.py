@@ -12,7 +12,7 @@ from tests.bare import App, Response, ask
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("kind", ["websocket", "lifespan", "something-new"])
+@pytest.mark.parametrize("kind", ["websocket", "something-new"])
 async def test_other_protocols_reach_the_app_as_they_are(cached, kind):
     """The very objects that the server gave are what the app gets."""
     calls = []

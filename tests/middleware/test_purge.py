@@ -248,3 +248,73 @@ async def test_a_hook_that_fails_does_not_stop_a_write(cached, caplog):
 async def test_a_cache_without_an_app_purges(cached):
     """A script or a worker needs the settings and nothing else."""
     await Cache(rules=RULES).purge(everything=True)
+
+
+async def test_all_of_several(cache):
+    """``all_of`` names only what all the selectors name."""
+    ann = {"Authorization": "ann"}
+    for fields in ((), ann):
+        await ask(cache, TASK, fields)
+    await cache.cache.purge(path="/projects", tags=["task:42", "task:43"], all_of=True)
+    assert await is_stored(cache, TASK)
+    await cache.cache.purge(path="/projects", tags=["task:42", "page:2"], all_of=True)
+    assert not await is_stored(cache, TASK)
+
+
+async def test_a_soft_purge_lets_stale_be_served_while_it_is_refreshed(cached, clock):
+    """Nobody waits, and nobody is told that it is fresh."""
+    app = App(Response(b"old"), Response(b"new"))
+    cache = cached(app, rules={"/": {"ttl": 600, "stale_while_revalidate": 30}})
+    await ask(cache)
+    clock.advance(10)
+    await cache.cache.purge(path="/", soft=True)
+    clock.advance(5)
+    stale = await ask(cache)
+    assert (stale.body, stale["cache-status"]) == (b"old", "asgi-cache; hit; ttl=-5")
+    await cache.cache._services.flights.finish(5)
+    assert (await ask(cache)).body == b"new"
+
+
+async def test_a_soft_purge_without_a_window_asks_the_app(cached, clock):
+    """What may not be served stale is made anew, or found to be still good."""
+    app = App(Response(b"old", {"ETag": '"a"'}), Response(status=304), Response(b"new"))
+    cache = cached(app, rules={"/": 600})
+    await ask(cache)
+    await cache.cache.purge(path="/", soft=True)
+    answer = await ask(cache)
+    assert answer.cache_status == "asgi-cache; fwd=stale; fwd-status=304; stored"
+    assert app.seen("if-none-match") == ['"a"']
+    assert (await ask(cache)).cache_status == "asgi-cache; hit"
+
+
+async def test_a_fill_that_a_soft_purge_overtook_is_stale(cached):
+    """It began with what was there before."""
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def app(scope, receive, send):
+        begun.set()
+        await go_on.wait()
+        await Response(b"old").send_to(scope, send)
+
+    cache = cached(app, rules={"/": {"ttl": 600, "stale_while_revalidate": 30}})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, cache)
+        await begun.wait()
+        await cache.cache.purge(path="/", soft=True)
+        go_on.set()
+    assert "ttl=0" in (await ask(cache))["cache-status"]
+
+
+async def test_waiting_for_other_processes_where_there_are_none(cache):
+    """In one process a purge is known when it is made."""
+    await ask(cache, TASK)
+    await cache.cache.purge(everything=True, wait=True)
+    assert not await is_stored(cache, TASK)
+
+
+async def test_a_path_is_purged_on_the_host_of_the_settings(cached):
+    """``base_url`` is what a path of a URL belongs to."""
+    cache = cached(rules=RULES, base_url="http://example.com")
+    await ask(cache, TASK)
+    await cache.cache.purge(url=TASK)
+    assert not await is_stored(cache, TASK)

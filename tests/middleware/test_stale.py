@@ -209,3 +209,141 @@ async def test_refreshes_that_do_not_end_are_stopped_at_close(cached, clock, mon
     await anyio.lowlevel.checkpoint()
     await cache.cache.close()
     assert ended == [True]
+
+
+async def test_an_app_that_fails_is_left_alone_for_a_while(cached, clock):
+    """Where a stale response can stand in, one failure in five seconds is enough."""
+    app = App(Response(b"old"), Response(status=503))
+    cache = cached(app, rules={"/": {"ttl": 10, "stale_if_error": 600}})
+    await ask(cache)
+    clock.advance(11)
+    for second in range(30):
+        answer = await ask(cache)
+        assert (answer.status, answer.body) == (200, b"old")
+        assert "detail=stale-if-error" in answer["cache-status"]
+        assert ("; hit" in answer.cache_status) == (second % 5 != 0)
+        clock.advance(1)
+    assert app.runs == 1 + 6
+
+
+async def test_a_client_that_insists_reaches_an_app_that_fails(cached, clock):
+    """``no-cache`` is not answered with what is stale."""
+    app = App(Response(b"old"), Response(b"sorry", status=503))
+    cache = cached(app, rules={"/": {"ttl": 10, "stale_if_error": 600}})
+    await ask(cache)
+    clock.advance(11)
+    await ask(cache)
+    assert (await ask(cache, fields={"Cache-Control": "no-cache"})).body == b"sorry"
+
+
+async def test_an_app_that_recovers_is_asked_again(cached, clock):
+    """A success, even of a client that insisted, ends the pause."""
+    app = App(Response(b"old"), Response(status=503), Response(b"new"))
+    cache = cached(app, rules={"/": {"ttl": 10, "stale_if_error": 600}})
+    await ask(cache)
+    clock.advance(11)
+    await ask(cache)
+    await ask(cache, fields={"Cache-Control": "no-cache"})
+    assert (await ask(cache)).cache_status == "asgi-cache; hit"
+    clock.advance(11)
+    assert "fwd=stale" in (await ask(cache)).cache_status
+    assert app.runs == 4
+
+
+async def test_failures_are_remembered_of_few_responses(cached, clock, monkeypatch):
+    """Many URLs that fail cost no more memory than a few."""
+    monkeypatch.setattr("asgi_cache.throttle.LIMIT", 3)
+    app = App(*[Response()] * 10, Response(status=503))
+    cache = cached(app, rules={"/**": {"ttl": 10, "stale_if_error": 600}})
+    for number in range(10):
+        await ask(cache, f"/{number}")
+    clock.advance(11)
+    for number in range(10):
+        await ask(cache, f"/{number}")
+    assert len(cache.cache._services.throttle._failed_at) == 3
+
+
+async def test_a_popular_response_is_refreshed_before_it_is_stale(cached, clock, monkeypatch):
+    """One of many requests at the end of its lifetime begins, and none of them waits."""
+    bodies = iter([b"old", b"new"])
+
+    async def app(scope, receive, send):
+        clock.advance(2)  # what it takes to make
+        await Response(next(bodies)).send_to(scope, send)
+
+    cache = cached(app, rules={"/": 10})
+    monkeypatch.setattr("asgi_cache.exchange._chance", lambda: 0.2)  # 3.2 s before the end
+    await ask(cache)
+    clock.advance(3)
+    assert (await ask(cache)).body == b"old"
+    await settled(cache)
+    assert (await ask(cache)).body == b"old"
+    clock.advance(3)
+    early = await ask(cache)
+    assert (early.body, early["cache-status"]) == (b"old", "asgi-cache; hit; ttl=2")
+    await settled(cache)
+    assert (await ask(cache)).body == b"new"
+
+
+@pytest.mark.parametrize(
+    ("rules", "fields"),
+    [
+        pytest.param({"/": {"ttl": 10, "early_refresh": 0}}, (), id="turned-off"),
+        pytest.param({}, {"Cache-Control": "max-age=10"}, id="without-a-rule"),
+    ],
+)
+async def test_nothing_is_refreshed_early_unless_a_rule_says_so(
+    cached, clock, monkeypatch, rules, fields
+):
+    """Without a rule the app is asked when it has said so."""
+
+    async def app(scope, receive, send):
+        clock.advance(2)
+        await Response(fields=fields).send_to(scope, send)
+
+    cache = cached(app, rules=rules)
+    monkeypatch.setattr("asgi_cache.exchange._chance", lambda: 1e-9)
+    await ask(cache)
+    clock.advance(7)
+    assert (await ask(cache)).cache_status == "asgi-cache; hit"
+    await settled(cache)
+    assert (await ask(cache))["cache-status"] == "asgi-cache; hit; ttl=1"
+
+
+async def test_a_refresh_that_hangs_is_ended(cached, clock, monkeypatch):
+    """It counts as a failure, and does not keep the next one from its key."""
+    monkeypatch.setattr("asgi_cache.fill.REFRESH_TIMEOUT", 0.01)
+    app = App(Response(b"old"))
+
+    async def hanging(scope, receive, send):
+        if app.runs:
+            app.scopes.append(scope)
+            await anyio.sleep_forever()
+        await app(scope, receive, send)
+
+    cache = cached(hanging, rules={"/": SWR})
+    await ask(cache)
+    clock.advance(15)
+    for runs in (2, 2):
+        assert (await ask(cache)).body == b"old"
+        await settled(cache)
+        assert app.runs == runs
+    clock.advance(5)
+    await ask(cache)
+    await settled(cache)
+    assert app.runs == 3
+
+
+async def test_a_response_made_again_is_renewed(cached, clock):
+    """What has not changed keeps its entity tag, and its body is not kept twice."""
+    app = App(Response(b"x" * 10_000))
+    cache = cached(app, rules={"/": 10})
+    first = await ask(cache)
+    store = cache.cache.store
+    (body,) = [node.record.body for node in store._records._nodes.values()]
+    clock.advance(11)
+    second = await ask(cache, fields={"If-None-Match": first["etag"]})
+    assert (second.status, second["etag"]) == (304, first["etag"])
+    (renewed,) = [node.record for node in store._records._nodes.values()]
+    assert renewed.body is body
+    assert renewed.stored_at == clock()

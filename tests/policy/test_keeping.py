@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from asgi_cache.policy.keeping import (
     entity_tag,
     is_whole,
     keep_for,
+    stale_since,
     stored_fields,
     stored_response,
 )
@@ -293,3 +295,23 @@ def test_shareable(example, shareable):
 def test_keep_for(example, seconds):
     """A record is kept while it can be of use: fresh, stale by leave, or to be validated."""
     assert keep_for(example) == seconds
+
+
+@pytest.mark.parametrize(
+    ("after", "lifetime"),
+    [
+        pytest.param(10, 10, id="in-its-lifetime"),
+        pytest.param(60, 60, id="at-its-end"),
+        pytest.param(90, 60, id="later"),
+        pytest.param(-5, 0, id="before-it-came"),
+    ],
+)
+def test_a_lifetime_can_be_ended(after, lifetime):
+    """From that instant on the response is stale, and nothing else is changed."""
+    kept = stored(FRESH)
+    assert stale_since(kept, NOW + after) == replace(kept, lifetime=lifetime)
+
+
+def test_what_it_cost_is_kept():
+    """The seconds that the app took say how early to begin with the next one."""
+    assert stored_response(received(FRESH), KEY, b"", cost=1.5).cost == 1.5

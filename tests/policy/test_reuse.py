@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from asgi_cache.policy.cache_control import parse_request
 from asgi_cache.policy.message import Request, StoredResponse
-from asgi_cache.policy.reuse import ERRORS, Forward, Reuse, Validate, assess, may_replace_error
+from asgi_cache.policy.reuse import (
+    ERRORS,
+    Forward,
+    Reuse,
+    Validate,
+    assess,
+    is_due,
+    may_replace_error,
+)
 from asgi_cache.policy.rule import Rule
 
 STORED = StoredResponse(
@@ -273,3 +281,32 @@ def test_errors_are_not_replaced_by_what_is_forbidden(stored, asked, rule, age):
         assert not stored.must_validate
         assert not stored.must_revalidate
         assert stored.status not in ERRORS
+
+
+@pytest.mark.parametrize(
+    ("ttl", "cost", "beta", "drawn", "expected"),
+    [
+        pytest.param(1.0, 0.5, 1.0, 0.1, True, id="lucky-and-late"),
+        pytest.param(1.0, 0.5, 1.0, 0.9, False, id="not-drawn"),
+        pytest.param(2.0, 0.5, 1.0, 0.1, False, id="too-early"),
+        pytest.param(2.0, 0.5, 2.0, 0.1, True, id="more-eager"),
+        pytest.param(2.0, 1.0, 1.0, 0.1, True, id="more-costly"),
+        pytest.param(0.1, 0.5, 0.0, 1e-9, False, id="never"),
+        pytest.param(0.1, 0.0, 1.0, 1e-9, False, id="nothing-to-gain"),
+        pytest.param(9.0, 0.5, 1.0, 1e-300, False, id="before-anybody-is-drawn"),
+    ],
+)
+def test_a_response_is_refreshed_early_by_chance(ttl, cost, beta, drawn, expected):
+    """The nearer the end, the costlier the response and the smaller the draw, the likelier."""
+    rule = replace(RULE, early_refresh=beta)
+    fresh = replace(STORED, cost=cost, lifetime=ttl)
+    assert assess(fresh, request(), rule, 1000.0, lambda: drawn) == Reuse(0, ttl, expected)
+    assert assess(fresh, request(), rule, 1000.0) == Reuse(0, ttl)
+
+
+@given(st.floats(0.01, 10), st.floats(0.01, 5), st.floats(1e-12, 1.0))
+def test_refreshing_early_is_likelier_later(ttl, eagerness, drawn):
+    """Who is drawn at some moment is drawn at every later one, too."""
+    if is_due(eagerness, ttl, lambda: drawn):
+        assert is_due(eagerness, ttl / 2, lambda: drawn)
+        assert is_due(eagerness * 2, ttl, lambda: drawn)

@@ -1,0 +1,184 @@
+"""Processes that share a Redis run the app once for what they all miss."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis import Redis
+
+from asgi_cache import CacheMiddleware, lease
+from asgi_cache.errors import StoreUnavailable
+from asgi_cache.stores.memory import MemoryStore
+from tests.bare import App, Response, ask
+from tests.middleware.test_flights import Gate, turns
+from tests.redis_server import redis_server
+
+__all__ = ["redis_server"]
+
+pytestmark = pytest.mark.anyio
+
+RULES = {"/**": 60}
+
+
+@pytest.fixture
+def server(redis_server):
+    redis_server.empty()
+    return redis_server
+
+
+@pytest.fixture(params=["tiered", "redis"])
+async def process(request, server):
+    """Start what stands for a process: an app behind a cache on the server."""
+    caches = []
+
+    def start(app, **options):
+        local = "" if request.param == "tiered" else "&local=0"
+        options = {"rules": RULES, **options}
+        cache = CacheMiddleware(app, store=f"{server.url}?timeout=5s{local}", **options)
+        caches.append(cache)
+        return cache
+
+    yield start
+    for cache in caches:
+        await cache.cache.close()
+
+
+async def until(condition):
+    """Wait until something is so."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.001)
+
+
+def leases(server):
+    with Redis(port=server.port) as client:
+        return [(name, client.get(name)) for name in client.keys("*:l:*")]
+
+
+async def test_one_of_several_processes_runs_the_app(process, server):
+    """The others wait for what it stores, and say so."""
+    app, idle = Gate(), App(Response(b"from another run"))
+    one, others = process(app), [process(idle) for _ in range(3)]
+    first = asyncio.create_task(ask(one))
+    await app.begun.acquire()
+    waiting = [asyncio.create_task(ask(other)) for other in others for _ in range(10)]
+    await asyncio.sleep(0.02)  # long enough for them to find the lease taken
+    app.open.set()
+    answers = [await task for task in [first, *waiting]]
+    assert {answer.body for answer in answers} == {b"hello"}
+    assert {a.cache_status for a in answers[1:]} == {"asgi-cache; fwd=uri-miss; collapsed"}
+    assert (app.runs, idle.runs) == (1, 0)
+    await until(lambda: not leases(server))
+
+
+async def test_a_response_for_one_request_alone_is_known_to_all_processes(process, server):
+    """A process need not find out again what another has seen."""
+    private = Response(fields={"Cache-Control": "private"})
+    one, other = process(App(private)), process(App(private))
+    await ask(one)
+    await until(lambda: [value for _, value in leases(server)] == [b"-"])
+    app = other.app = Gate(private)
+    tasks = [asyncio.create_task(ask(other)) for _ in range(5)]
+    for _ in tasks:
+        await app.begun.acquire()  # all at once, and none waits for another
+    app.open.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_the_lease_of_a_dead_process_ends(process, server, monkeypatch):
+    """Others are held up by it for as long as it lasts, and no longer."""
+    monkeypatch.setattr(lease, "TTL", 0.3)
+    app = Gate()
+    dying, other = process(app), process(App(Response(b"other")))
+    monkeypatch.setattr(lease.Lease, "_prolong_later", lambda self: None)
+    task = asyncio.create_task(ask(dying))
+    await app.begun.acquire()
+    answer = await ask(other)
+    assert answer.body == b"other"
+    app.open.set()
+    await task
+
+
+async def test_a_lease_is_kept_while_the_app_runs(process, server, monkeypatch):
+    """A handler that is slower than a lease lasts is run once all the same."""
+    monkeypatch.setattr(lease, "TTL", 0.15)
+    app, idle = Gate(), App()
+    one, other = process(app), process(idle)
+    first = asyncio.create_task(ask(one))
+    await app.begun.acquire()
+    second = asyncio.create_task(ask(other))
+    await asyncio.sleep(0.5)
+    assert not second.done()
+    app.open.set()
+    await asyncio.gather(first, second)
+    assert (app.runs, idle.runs) == (1, 0)
+
+
+async def test_who_has_waited_long_enough_runs_the_app(process, monkeypatch):
+    """Another process's slow run is not waited for without end."""
+    monkeypatch.setattr("asgi_cache.fill.WAIT", 0.05)
+    app = Gate()
+    one, other = process(app), process(App(Response(b"other")))
+    first = asyncio.create_task(ask(one))
+    await app.begun.acquire()
+    assert (await ask(other)).body == b"other"
+    app.open.set()
+    await first
+
+
+async def test_a_failed_run_gives_up_its_lease(process, server):
+    """The next process tries at once."""
+    one, other = process(App(ZeroDivisionError())), process(App())
+    with pytest.raises(ZeroDivisionError):
+        await ask(one)
+    await until(lambda: not leases(server))
+    assert (await ask(other)).body == b"hello"
+
+
+async def test_every_lease_has_a_time_to_live(process, server):
+    """Nothing that a process leaves behind stays."""
+    app = Gate()
+    task = asyncio.create_task(ask(process(app)))
+    await app.begun.acquire()
+    with Redis(port=server.port) as client:
+        ((name, _),) = leases(server)
+        assert 0 < client.pttl(name) <= 2000
+    app.open.set()
+    await task
+
+
+async def test_without_its_store_a_process_still_runs_the_app_once():
+    """What cannot be agreed on with others is agreed on here."""
+
+    class Forgetful(MemoryStore):
+        async def put(self, key, record, ttl, former=None):
+            raise StoreUnavailable("full")
+
+        async def claim(self, lease, token, ttl):
+            raise StoreUnavailable("full")
+
+    app = Gate()
+    cache = CacheMiddleware(app, store=Forgetful(), rules=RULES)
+    tasks = [asyncio.create_task(ask(cache)) for _ in range(5)]
+    await app.begun.acquire()
+    await turns()
+    app.open.set()
+    answers = await asyncio.gather(*tasks)
+    assert ({answer.body for answer in answers}, app.runs) == ({b"hello"}, 1)
+    assert "stored" not in answers[0].cache_status.split("; ")
+    assert "detail=store-unavailable" in answers[0].cache_status
+
+
+async def test_a_refresh_is_one_processs_work(process):
+    """A stale response that all serve is made anew by one of them."""
+    rules = {"/**": {"ttl": 0.2, "stale_while_revalidate": 600, "early_refresh": 0}}
+    app, other_app = App(Response(b"old"), Response(b"new")), App(Response(b"new"))
+    one, other = process(app, rules=rules), process(other_app, rules=rules)
+    await ask(one)
+    await asyncio.sleep(0.25)
+    answers = await asyncio.gather(ask(one), ask(other))
+    assert {answer.body for answer in answers} == {b"old"}
+    for cache in (one, other):
+        await cache.cache._services.flights.finish(5)
+    assert app.runs + other_app.runs == 2

@@ -122,7 +122,7 @@ class Exchange:
             case Reuse(refresh=True) if not has_background():
                 await self._fetch("stale", asked, found)
             case Reuse() as reuse:
-                await self._serve(reuse, asked, found)
+                await self._serve(reuse, asked, found.stored, found.vary)
             case Validate(reason):
                 await self._fetch(reason, asked, found)
             case Forward(reason):
@@ -130,12 +130,11 @@ class Exchange:
             case decision:
                 assert_never(decision)
 
-    async def _serve(self, reuse: Reuse, asked: Asked, found: Found) -> None:
-        stored = found.stored
-        if stored is None:
-            raise AssertionError  # only what was found is reused
+    async def _serve(
+        self, reuse: Reuse, asked: Asked, stored: StoredResponse, vary: tuple[bytes, ...]
+    ) -> None:
         if reuse.refresh:
-            self._begin_refresh(asked, found, stored)
+            self._begin_refresh(asked, stored, vary)
         self.outcome.hit, self.outcome.ttl = True, reuse.ttl
         await self._responder.reply(reply(asked.request, stored, self._services.clock()), reuse.age)
 
@@ -245,7 +244,7 @@ class Exchange:
         finally:
             self._note_what_the_app_said(scope)
 
-    def _begin_refresh(self, asked: Asked, found: Found, stored: StoredResponse) -> None:
+    def _begin_refresh(self, asked: Asked, stored: StoredResponse, vary: tuple[bytes, ...]) -> None:
         """Have the app run for no client, so that the next one finds a fresh response."""
         if self._services.throttle.holds(stored.key):
             return
@@ -255,7 +254,7 @@ class Exchange:
             asked.request, method=method, fields=fields, directives=RequestDirectives()
         )
         whole = replace(asked, request=request)
-        key, birth = _shared_key(whole, found.vary), self._services.holdings.birth()
+        key, birth = _shared_key(whole, vary), self._services.holdings.birth()
         sought = Sought(whole, stored, key, birth, for_later=True)
         scope = {**self._app_scope(whole, stored), "method": method}
         work = partial(refresh, self._services, sought, self._app, scope)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope
 
@@ -17,7 +18,7 @@ from asgi_cache.holdings import Birth
 from asgi_cache.lease import WAIT, Lease, Turn, pauses
 from asgi_cache.policy.key import digest
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.policy.reuse import ERRORS, Reuse, assess
+from asgi_cache.policy.reuse import Reuse, assess
 from asgi_cache.policy.storing import is_reusable
 from asgi_cache.request_body import Nobody
 from asgi_cache.run import Run
@@ -27,6 +28,12 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 REFRESH_TIMEOUT = 60.0
 """Seconds that a refresh may take; one that hangs must not keep others from its key."""
+
+
+OF_ONE_REQUEST = frozenset(
+    {"credentials", "reflected-origin", "request-body", "request-no-store", "stale-if-error"}
+)
+"""Obstacles to storing that another request to the same URL may not meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +163,13 @@ async def refresh(
 
 
 def _is_for_one(head: Head) -> bool:
-    """Whether the next response to such a request will be of no use to others, either.
+    """Whether the next response under this key will be of no use to others, either.
 
-    An error will pass, and what is said of a stored response is no matter of the app's own.
+    An error may pass, or have been provoked by who wants others to be slow. So may what
+    only this request is to blame for.
     """
-    if head.received.response.status in ERRORS or head.obstacle == "request-failed":
+    if head.received.response.status >= HTTPStatus.BAD_REQUEST:
         return False
-    return head.obstacle is not None or not is_reusable(head.received)
+    if head.obstacle is None:
+        return not is_reusable(head.received)
+    return head.obstacle not in OF_ONE_REQUEST

@@ -188,6 +188,29 @@ async def test_few_marks_are_kept(cached, monkeypatch):
     assert len(cache.cache._services.flights._unshared) == 3
 
 
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        pytest.param({"Accept": "a/b"}, Response(status=406), id="an-error"),
+        pytest.param(
+            {"Origin": "https://evil"},
+            Response(fields={"Access-Control-Allow-Origin": "https://evil"}),
+            id="a-reflected-origin",
+        ),
+    ],
+)
+async def test_one_clients_odd_request_does_not_keep_others_from_sharing(cached, fields, answer):
+    """What it provoked is not remembered against the URL."""
+    app = Gate(answer, Response())
+    app.open.set()
+    cache = cached(app, rules=RULES)
+    await ask(cache, fields=fields)
+    app.open.clear()
+    app.begun = asyncio.Semaphore(0)
+    await asked_at_once(cache, app, {}, {}, {})
+    assert app.runs == 2
+
+
 async def test_variants_are_runs_of_their_own(cached):
     """Who selects another variant does not get the leader's, and shares with its like."""
 

@@ -117,23 +117,23 @@ class Exchange:
         if found.stored is None:
             await self._fetch(found.reason, asked, found)
             return
-        chance = never if target.pattern is None or not has_background() else _chance
+        chance = never if target.pattern is None else _chance
         match assess(found.stored, asked.request, rule, services.clock(), chance):
-            case Reuse(refresh=True) if not has_background():
+            case Reuse(refresh=True, ttl=ttl) if ttl <= 0 and not has_background():
                 await self._fetch("stale", asked, found)
             case Reuse() as reuse:
                 await self._serve(reuse, asked, found.stored, found.vary)
             case Validate(reason):
                 await self._fetch(reason, asked, found)
             case Forward(reason):
-                await self._fetch(reason, asked, replace(found, stored=None))
+                await self._fetch(reason, asked, found._replace(stored=None))
             case decision:
                 assert_never(decision)
 
     async def _serve(
         self, reuse: Reuse, asked: Asked, stored: StoredResponse, vary: tuple[bytes, ...]
     ) -> None:
-        if reuse.refresh:
+        if reuse.refresh and has_background():
             self._begin_refresh(asked, stored, vary)
         self.outcome.hit, self.outcome.ttl = True, reuse.ttl
         await self._responder.reply(reply(asked.request, stored, self._services.clock()), reuse.age)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from asgi_cache.errors import StoreUnavailable
@@ -31,8 +30,7 @@ class Birth(NamedTuple):
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The outcome of a lookup."""
 
     stored: StoredResponse | None
@@ -78,18 +76,20 @@ class Holdings:
         record = await self._get(primary, latest=latest)
         if record is None:
             return URI_MISS
-        found = await self._select(record, fields, tags, latest=latest)
+        if isinstance(record, VariantIndex):
+            found = await self._find_variant(record, fields, tags, latest=latest)
+        else:
+            found = self._found(record, tags, ())
         if found.stored is not None or latest:
             return found
         return await self.find(primary, fields, tags, latest=True)
 
-    async def _select(self, record: Record, fields: Fields, tags: Tags, *, latest: bool) -> Found:
-        """Return what is selected of the record under a primary key."""
-        if not isinstance(record, VariantIndex):
-            return self._found(record, tags, ())
-        variant = select(record, fields)
+    async def _find_variant(
+        self, index: VariantIndex, fields: Fields, tags: Tags, *, latest: bool
+    ) -> Found:
+        variant = select(index, fields)
         if variant is None:
-            newest = record.variants[0].vary if record.variants else ()
+            newest = index.variants[0].vary if index.variants else ()
             return Found(None, "vary-miss", newest)
         return self._found(await self._get(variant.selector, latest=latest), tags, variant.vary)
 

@@ -110,7 +110,8 @@ async def test_the_purges_in_the_readme_purge():
     named = {}
     exec(rules, named)
     cache = Cache(rules=named["rules"])
-    selectors = re.findall(r"await cache\.purge\((\w+)=(.+?)\)", calls)
-    assert len(selectors) == 4
-    for name, value in selectors:
-        await cache.purge(**{name: ast.literal_eval(value)})
+    purges = re.findall(r"await cache\.purge\(.+?\)", calls)
+    assert len(purges) == 6
+    for call in purges:
+        arguments = ast.parse(call, mode="eval").body.value.keywords
+        await cache.purge(**{each.arg: ast.literal_eval(each.value) for each in arguments})

@@ -144,9 +144,9 @@ class RedisStore(Store):
         purge = pack_purge(tags, all_of=all_of, soft_at=soft_at)
         return await within(APPEND_TIMEOUT, self._log.append(self._linked().client, purge))
 
-    def knows_within(self, seconds: float) -> bool:
-        """Whether the reader knew, so many seconds ago, all purges that had been acknowledged."""
-        return self._monotonic() - self._log.known_at < seconds
+    def behind(self) -> float:
+        """Seconds since the reader knew, for certain, all purges that had been acknowledged."""
+        return self._monotonic() - self._log.known_at
 
     def keep_up(self) -> None:
         """Read the log now, and follow it closely for a while."""

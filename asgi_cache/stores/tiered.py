@@ -92,10 +92,11 @@ class TieredStore(Store):
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return this process's copy of the record under *key*, or else the shared one."""
-        if not latest and self.shared.knows_within(self.lag):
+        behind, lag = self.shared.behind(), self.shared.lag
+        if behind < lag and not latest:
             copy = self._records.get(key)
             if copy is not None:
-                if not self.shared.knows_within(self.lag * EARLY):
+                if behind > lag * EARLY:
                     self.shared.keep_up()
                 return copy
         lookup = _Lookup(self._on_its_way(key))

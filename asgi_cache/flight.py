@@ -69,8 +69,7 @@ class Flight:
         self._close = close
         self.error: BaseException | None = None
         """What the app raised."""
-        self.successor: Flight | None = None
-        """The one that begins when this has landed, for those who want nothing older."""
+        self._successor: Flight | None = None
         self.has_run: bool = False
         """The app was asked; else there was no need to, or it is for each request to do."""
         self.context: Context = copy_context()
@@ -91,6 +90,16 @@ class Flight:
         self._changed = asyncio.Event()
         self._readers: list[Reader] = []
         self._is_abandoned = False
+
+    @property
+    def successor(self) -> Flight | None:
+        """The one that begins when this has landed, for those who want nothing older."""
+        next_one = self._successor
+        return next_one if next_one is not None and next_one.is_open else None
+
+    @successor.setter
+    def successor(self, flight: Flight) -> None:
+        self._successor = flight
 
     @property
     def failed(self) -> bool:

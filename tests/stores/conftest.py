@@ -10,9 +10,11 @@ from redis.asyncio import Redis
 
 from asgi_cache.stores.memory import MemoryStore
 from asgi_cache.stores.redis import RedisStore
+from asgi_cache.stores.tiered import TieredStore
 from asgi_cache.stores.urls import open_store
 from tests.redis_server import redis_server
-from tests.stores.records import RecordingReader
+from tests.stores.processes import process
+from tests.stores.records import RESPONSE, RecordingReader
 
 __all__ = ["redis_server"]
 
@@ -52,16 +54,51 @@ class InRedis:
         self.open_client = open_client
 
     async def open(self, reader=None, namespace=NAMESPACE):
-        store = RedisStore(self.open_client(), namespace=namespace, timeout=TIMEOUT)
+        store = self.make(RedisStore(self.open_client(), namespace=namespace, timeout=TIMEOUT))
         store.follow(reader or RecordingReader())
         self.stack.push_async_callback(store.close)
         return store
 
+    def make(self, store):
+        return store
+
+    def corrupt(self, store):
+        """Return how many corrupt records *store* has come across."""
+        return store.corrupt
+
     async def outlive(self, key, ttl):
         """Let the time of *key* be up, having seen that it is at most *ttl* seconds away."""
-        name = f"{NAMESPACE}:r:{key.hex()}"
+        await self._outlive(f"{NAMESPACE}:r:{key.hex()}", ttl)
+
+    async def outlive_lease(self, lease, ttl):
+        """The same for a lease."""
+        await self._outlive(f"{NAMESPACE}:l:{lease.hex()}", ttl)
+
+    async def _outlive(self, name, ttl):
         assert 0 < await self.admin.pttl(name) <= ttl * 1000
         assert await self.admin.pexpireat(name, 1)
+
+
+class InTiers(InRedis):
+    """The same with copies in front of them, whose clock stands still."""
+
+    def __init__(self, stack, admin, open_client):
+        super().__init__(stack, admin, open_client)
+        self.now = RESPONSE.stored_at
+        self.opened = []
+
+    def make(self, store):
+        self.opened.append(TieredStore(store, clock=lambda: self.now))
+        return self.opened[-1]
+
+    def corrupt(self, store):
+        return store.shared.corrupt
+
+    async def outlive(self, key, ttl):
+        for store in self.opened:
+            await store.landed(key)
+        await super().outlive(key, ttl)
+        self.now += ttl
 
 
 async def _with_fakeredis(stack, request):
@@ -90,8 +127,13 @@ async def _with_users_client(stack, request):
 async def _with_own_client(stack, request):
     backend = await _with_users_client(stack, request)
     server = request.getfixturevalue("server")
-    backend.open_client = lambda: open_store(server.url, NAMESPACE)._client
+    backend.open_client = lambda: open_store(server.url + "?local=0", NAMESPACE)._client
     return backend
+
+
+async def _with_copies(stack, request):
+    backend = await _with_own_client(stack, request)
+    return InTiers(stack, backend.admin, backend.open_client)
 
 
 async def _in_memory(stack, request):
@@ -102,6 +144,7 @@ IN_REDIS = [
     pytest.param(_with_own_client, id="redis"),
     pytest.param(_with_users_client, id="users-client"),
     pytest.param(_with_fakeredis, id="fakeredis"),
+    pytest.param(_with_copies, id="tiered"),
 ]
 
 
@@ -128,4 +171,25 @@ async def shared(request, anyio_backend):
 async def real(request, anyio_backend):
     """A store on a real server, with a client of its own."""
     async for made in _made(request):
+        yield made
+
+
+@pytest.fixture
+async def here(server, anyio_backend):
+    """A process."""
+    async with process(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def there(server, anyio_backend):
+    """Another one."""
+    async with process(server) as made:
+        yield made
+
+
+@pytest.fixture
+async def admin(server, anyio_backend):
+    """A client that sees what processes do to the server."""
+    async with Redis.from_url(server.url) as made:
         yield made

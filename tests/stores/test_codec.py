@@ -15,7 +15,7 @@ from asgi_cache.policy.message import StoredResponse, VariantIndex
 from asgi_cache.stores.codec import decode, encode, pack, unpack
 from tests.stores.records import INDEX, KEY, OTHER_KEY, RESPONSE, RESPONSE_STRATEGIES, records
 
-MAGIC = b"AC\x1e\x01"
+MAGIC = b"AC\x1e\x02"
 HEAD_AT = 12
 
 
@@ -188,10 +188,12 @@ def test_head_length_is_checked():
         pytest.param(8, float("inf"), id="lifetime-infinite"),
         pytest.param(9, -1.0, id="stale-while-revalidate-negative"),
         pytest.param(10, float("nan"), id="stale-if-error-nan"),
-        pytest.param(11, 16, id="flag-unknown"),
-        pytest.param(12, b'"a\r\nb"', id="etag-line-break"),
-        pytest.param(13, b"a\nb", id="last-modified-line-break"),
-        pytest.param(15, b"\0" * 13, id="birth-too-long"),
+        pytest.param(11, -0.5, id="cost-negative"),
+        pytest.param(11, float("inf"), id="cost-infinite"),
+        pytest.param(12, 16, id="flag-unknown"),
+        pytest.param(13, b'"a\r\nb"', id="etag-line-break"),
+        pytest.param(14, b"a\nb", id="last-modified-line-break"),
+        pytest.param(16, b"\0" * 13, id="birth-too-long"),
     ],
 )
 def test_response_with_a_bad_value_is_refused(place, value):
@@ -232,11 +234,11 @@ def test_record_of_another_key_is_refused(record):
 
 
 def test_other_schema_is_refused():
-    """What a later version stored is not guessed at."""
+    """What another version stored is not guessed at."""
     head = msgpack.packb(head_of(RESPONSE))
     assert decode(KEY, sealed(head, RESPONSE.body)) == RESPONSE
     with pytest.raises(CorruptRecord, match="schema"):
-        decode(KEY, sealed(head, RESPONSE.body, magic=b"AC\x1e\x02"))
+        decode(KEY, sealed(head, RESPONSE.body, magic=b"AC\x1e\x01"))
 
 
 @given(st.lists(st.text() | st.binary() | st.integers(0, 2**64 - 1)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from dataclasses import replace
+from math import inf, nan
 
 import pytest
 
+from asgi_cache.errors import ConfigurationError
 from asgi_cache.stores.base import Purge, Store
-from asgi_cache.stores.codec import encode
+from asgi_cache.stores.codec import encode, pack
 from tests.stores.conftest import NAMESPACE
 from tests.stores.records import (
     INDEX,
@@ -23,10 +26,20 @@ pytestmark = pytest.mark.anyio
 
 LOG = f"{NAMESPACE}:log"
 
+FORMER = response_under(KEY, body=bytes(range(256)) * 4096)
+"""A response of 1 MB."""
+RENEWED = replace(FORMER, stored_at=FORMER.stored_at + 60, tags=("tag:task:7", "new"))
+"""One that was made later, with the same body."""
+
 
 def name_of(key):
     """Return the name that Redis knows *key* under."""
     return f"{NAMESPACE}:r:{key.hex()}"
+
+
+def lease_name(lease):
+    """Return the name that Redis knows *lease* under."""
+    return f"{NAMESPACE}:l:{lease.hex()}"
 
 
 @pytest.fixture
@@ -83,6 +96,60 @@ class TestStoreContract:
         await backend.outlive(KEY, ttl)
         assert await store.get(KEY) is None
 
+    async def test_what_was_stored_is_found_without_waiting(self, backend):
+        """A process finds what it stored last, and nothing that it has deleted."""
+        store = await backend.open()
+        for record in (RESPONSE, INDEX, RENEWED):
+            await store.put(KEY, record, 60)
+            assert await store.get(KEY) == await store.get(KEY, latest=True) == record
+        await store.delete(KEY)
+        assert await store.get(KEY) is await store.get(KEY, latest=True) is None
+
+    async def test_landed_returns_when_nothing_is_under_way(self, backend):
+        """There is nothing to wait for where nothing was stored, or has long been."""
+        store = await backend.open()
+        await store.landed(KEY)
+        await store.put(KEY, RESPONSE, 60)
+        await store.landed(KEY)
+        await store.landed(KEY)
+        assert await store.get(KEY, latest=True) == RESPONSE
+
+    async def test_record_that_renews_another_is_stored(self, backend):
+        """A record with the same body as the former one is found as it is."""
+        store = await backend.open()
+        await store.put(KEY, FORMER, 60)
+        await store.put(KEY, RENEWED, 60, FORMER)
+        await store.landed(KEY)
+        assert await store.get(KEY, latest=True) == RENEWED
+
+    @pytest.mark.parametrize("there", [None, RESPONSE, INDEX], ids=["nothing", "other", "index"])
+    async def test_record_that_renews_what_is_not_there_is_stored(self, backend, there):
+        """What is stored does not depend on what was there."""
+        store = await backend.open()
+        if there is not None:
+            await store.put(KEY, there, 60)
+        await store.put(KEY, RENEWED, 60, FORMER)
+        await store.landed(KEY)
+        assert await store.get(KEY, latest=True) == RENEWED
+
+    async def test_closed_store_begins_anew(self, backend, reader):
+        """A store may be closed twice, and used again; the reader knows the log still."""
+        store = await backend.open(reader)
+        await store.append(["a"])
+        await store.close()
+        await store.close()
+        await store.put(KEY, RESPONSE, 60)
+        assert await store.get(KEY) == RESPONSE
+        await store.append(["b"])
+        assert reader.tags == [("a",), ("b",)]
+        assert len(reader.restarts) == 1
+
+    async def test_second_reader_is_refused(self, backend):
+        """Two caches cannot share a store, as one of them would miss the purges."""
+        store = await backend.open()
+        with pytest.raises(ConfigurationError, match="another Cache"):
+            store.follow(RecordingReader())
+
     async def test_concurrent_lookups_get_their_own(self, backend):
         """Whatever is asked for at once, everybody gets the record of their key."""
         store = await backend.open()
@@ -114,6 +181,16 @@ class TestStoreContract:
         ]
         assert len(reader.restarts) == 1
 
+    @pytest.mark.parametrize("all_of", [False, True])
+    @pytest.mark.parametrize("soft_at", [None, 0, 1_700_000_000.125])
+    async def test_what_a_purge_is_like_is_told(self, backend, reader, all_of, soft_at):
+        """A purge may be soft, and may be of what carries all of its tags."""
+        store = await backend.open(reader)
+        position = await store.append(["a", "b"], all_of=all_of, soft_at=soft_at)
+        await store.append(["c"])
+        assert reader.purges[0] == Purge(position, ("a", "b"), all_of, soft_at)
+        assert reader.purges[1] == Purge(reader.position, ("c",))
+
     async def test_concurrent_purges_are_all_told(self, backend, reader):
         """Purges that are appended at once have positions of their own."""
         store = await backend.open(reader)
@@ -136,15 +213,63 @@ class TestSharedStoreContract:
 
     async def test_records_are_shared(self, shared):
         """What one stores, others find."""
-        await (await shared.open()).put(KEY, RESPONSE, 60)
-        assert await (await shared.open()).get(KEY) == RESPONSE
+        here, there = await shared.open(), await shared.open()
+        await here.put(KEY, RESPONSE, 60)
+        await here.landed(KEY)
+        assert await there.get(KEY) == RESPONSE
+        await there.put(KEY, INDEX, 60)
+        await there.landed(KEY)
+        assert await here.get(KEY, latest=True) == INDEX
+        await here.delete(KEY)
+        await here.landed(KEY)
+        assert await there.get(KEY, latest=True) is None
+
+    async def test_record_that_renews_another_has_its_own_time(self, shared):
+        """The former record's time to live is nothing to the new one."""
+        store = await shared.open()
+        for ttl in (60, 30, 90):
+            await store.put(KEY, RENEWED, ttl, RENEWED)
+            await store.landed(KEY)
+            assert (ttl - 30) * 1000 < await shared.admin.pttl(name_of(KEY)) <= ttl * 1000
+
+    async def test_record_that_renews_what_others_replaced_is_stored(self, shared):
+        """What another process has stored since has another body, which is not mixed in."""
+        here, there = await shared.open(), await shared.open()
+        await here.put(KEY, FORMER, 60)
+        await here.landed(KEY)
+        await there.put(KEY, replace(FORMER, body=bytes(len(FORMER.body))), 60)
+        await there.landed(KEY)
+        await here.put(KEY, RENEWED, 60, FORMER)
+        await here.landed(KEY)
+        assert await there.get(KEY, latest=True) == RENEWED
+        assert shared.corrupt(there) == 0
+
+    async def test_only_who_renews_has_the_former_record_replaced(self, shared):
+        """A record with the body that is there, but of which nothing is known, is written."""
+        here, there = await shared.open(), await shared.open()
+        await here.put(KEY, FORMER, 60)
+        await here.landed(KEY)
+        await here.put(KEY, RENEWED, 60, replace(FORMER, cost=7.0))
+        await here.landed(KEY)
+        assert await there.get(KEY) == RENEWED
+
+    async def test_purge_of_every_kind_is_told_to_others(self, shared, reader):
+        """What a purge is like is part of the log."""
+        here, there = await shared.open(reader), await shared.open()
+        one = await there.append(["a", "b"], all_of=True)
+        other = await there.append(["c"], soft_at=1e9)
+        await here.get(KEY, latest=True)
+        assert [purge for purge in reader.purges if purge.tags] == [
+            Purge(one, ("a", "b"), all_of=True),
+            Purge(other, ("c",), soft_at=1e9),
+        ]
 
     async def test_acknowledged_purge_is_seen(self, shared, reader):
         """A look-up that begins after a purge was acknowledged elsewhere knows of it."""
         here, there = await shared.open(reader), await shared.open()
         for number in range(10):
             position = await there.append([str(number)])
-            await here.get(KEY)
+            await here.get(KEY, latest=True)
             assert reader.position == position
         assert reader.tags == [(str(number),) for number in range(10)]
 
@@ -166,7 +291,7 @@ class TestSharedStoreContract:
             pipeline.xadd(LOG, {b"identity": identity, b"tags": b"\x91\xa1a"})
         await pipeline.execute()
         last = await first.append(["last"])
-        await (await shared.open(reader)).get(KEY)
+        await (await shared.open(reader)).get(KEY, latest=True)
         assert reader.position == last
         assert len(reader.tags) == 2502
         assert reader.tags[0] == ("first",)
@@ -178,7 +303,7 @@ class TestSharedStoreContract:
         await store.append(["a"])
         former = reader.identity
         await (shared.admin.delete(LOG) if lose == "delete" else shared.admin.flushall())
-        await store.get(KEY)
+        await store.get(KEY, latest=True)
         assert len(reader.restarts) == 2
         assert reader.identity != former
         await store.append(["b"])
@@ -201,7 +326,7 @@ class TestSharedStoreContract:
         await here.append(["a"])
         _, kept, last = [await there.append([tag]) for tag in ("missed", "kept", "last")]
         await shared.admin.xtrim(LOG, maxlen=2, approximate=False)
-        await here.get(KEY)
+        await here.get(KEY, latest=True)
         assert reader.restarts[1:] == [(reader.restarts[0][0], kept)]
         assert reader.position == last
         assert reader.tags == [("a",), ("last",)]
@@ -220,12 +345,12 @@ class TestSharedStoreContract:
         """A log without an entry that somebody has read may lack others: all begin anew."""
         other_reader = RecordingReader()
         store, other = await shared.open(reader), await shared.open(other_reader)
-        await other.get(KEY)
+        await other.get(KEY, latest=True)
         await store.append(["a"])
         last, _ = (await shared.admin.xrevrange(LOG, count=1))[0]
         await shared.admin.xdel(LOG, last)
-        await store.get(KEY)
-        await other.get(KEY)
+        await store.get(KEY, latest=True)
+        await other.get(KEY, latest=True)
         assert [len(each.restarts) for each in (reader, other_reader)] == [2, 2]
         assert reader.identity == other_reader.identity != reader.restarts[0][0]
 
@@ -237,6 +362,22 @@ class TestSharedStoreContract:
             pytest.param({b"identity": b"12345678", b"tags": b"a"}, id="tags-no-array"),
             pytest.param({b"identity": b"12345678", b"tags": b"\xc1"}, id="tags-garbage"),
             pytest.param({b"other": b"field"}, id="fields"),
+            *(
+                pytest.param(
+                    {b"identity": b"12345678", b"tags": b"\x91\xa1a", b"how": how}, id=f"how-{name}"
+                )
+                for name, how in {
+                    "garbage": b"\xc1",
+                    "empty": b"",
+                    "no-array": b"\xc3",
+                    "too-short": pack([True]),
+                    "too-long": pack([True, None, 1]),
+                    "all-of-no-boolean": pack([1, None]),
+                    "soft-at-text": pack([False, "now"]),
+                    "soft-at-nan": pack([False, nan]),
+                    "soft-at-infinite": pack([False, inf]),
+                }.items()
+            ),
         ],
     )
     async def test_log_with_a_foreign_entry_is_replaced(self, shared, reader, entry):
@@ -244,7 +385,7 @@ class TestSharedStoreContract:
         store = await shared.open(reader)
         await store.append(["a"])
         await shared.admin.xadd(LOG, entry)
-        await store.get(KEY)
+        await store.get(KEY, latest=True)
         assert len(reader.restarts) == 2
         assert await shared.admin.xlen(LOG) == 1
 
@@ -252,9 +393,10 @@ class TestSharedStoreContract:
         """Valid bytes under a key that is not theirs are nobody's."""
         store = await shared.open()
         await store.put(KEY, RESPONSE, 60)
+        await store.landed(KEY)
         await shared.admin.rename(name_of(KEY), name_of(OTHER_KEY))
         assert await store.get(OTHER_KEY) is None
-        assert store.corrupt == 1
+        assert shared.corrupt(store) == 1
 
     @pytest.mark.parametrize(
         "data",
@@ -270,19 +412,21 @@ class TestSharedStoreContract:
         store = await shared.open()
         await shared.admin.set(name_of(KEY), data, px=60_000)
         assert await store.get(KEY) is None
-        assert store.corrupt == 1
+        assert shared.corrupt(store) == 1
         await store.put(KEY, RESPONSE, 60)
         assert await store.get(KEY) == RESPONSE
 
     async def test_every_key_has_a_ttl(self, shared):
         """Nothing stays for ever, and the log outlives the records that refer to it."""
         store = await shared.open()
-        await store.get(KEY)
+        await store.get(KEY, latest=True)
         assert 0 < await shared.admin.pttl(LOG) <= 7 * 86_400_000
         await store.append(["a"])
         await shared.admin.pexpire(LOG, 1000)
         await store.put(KEY, RESPONSE, 1e12)
         await store.put(OTHER_KEY, response_under(OTHER_KEY), 0)
+        await store.landed(KEY)
+        await store.landed(OTHER_KEY)
         ttls = {name: await shared.admin.pttl(name) for name in await shared.admin.keys()}
         assert ttls.pop(name_of(OTHER_KEY).encode(), 1) <= 1
         assert len(ttls) == 2
@@ -299,3 +443,97 @@ class TestSharedStoreContract:
             b"test",
             b"other",
         }
+
+    async def test_log_lives_as_long_as_what_is_renewed(self, shared):
+        """A record that is only renewed refers to the log like one that is stored."""
+        store = await shared.open()
+        await store.put(KEY, FORMER, 60)
+        await store.landed(KEY)
+        await store.append(["a"])
+        await shared.admin.pexpire(LOG, 1000)
+        await store.put(KEY, RENEWED, 60, FORMER)
+        await store.landed(KEY)
+        assert await shared.admin.pttl(LOG) > 6 * 86_400_000
+
+
+LEASE = b"lease"
+
+
+class TestLeaseContract:
+    """What processes may rely on that ask for the same lease."""
+
+    async def test_one_has_it(self, shared):
+        """Who comes first has the lease, and who comes after is told whose it is."""
+        here, there = await shared.open(), await shared.open()
+        assert await here.claim(LEASE, b"one", 60) == b"one"
+        assert await there.claim(LEASE, b"other", 60) == b"one"
+        assert await there.claim(b"another", b"other", 60) == b"other"
+
+    async def test_of_many_one_has_it(self, shared):
+        """However many ask at once, they agree on one."""
+        stores = [await shared.open() for _ in range(3)]
+        tokens = [b"%d" % number for number in range(30)]
+        holders = await asyncio.gather(
+            *(stores[n % 3].claim(LEASE, token, 60) for n, token in enumerate(tokens))
+        )
+        assert len(set(holders)) == 1
+        assert holders[0] in tokens
+
+    async def test_it_is_prolonged_by_who_has_it(self, shared):
+        """Who asks again has it for longer; who does not have it prolongs nothing."""
+        here, there = await shared.open(), await shared.open()
+        await here.claim(LEASE, b"one", 10)
+        await there.claim(LEASE, b"other", 600)
+        assert await shared.admin.pttl(lease_name(LEASE)) <= 10_000
+        assert await here.claim(LEASE, b"one", 60) == b"one"
+        assert 10_000 < await shared.admin.pttl(lease_name(LEASE)) <= 60_000
+
+    async def test_it_ends_by_itself(self, shared):
+        """A process that died keeps nobody waiting for longer than it said."""
+        here, there = await shared.open(), await shared.open()
+        await here.claim(LEASE, b"one", 60)
+        await shared.outlive_lease(LEASE, 60)
+        assert await there.claim(LEASE, b"other", 60) == b"other"
+
+    async def test_another_has_it_when_it_is_given_up(self, shared):
+        """A lease that was released is free."""
+        here, there = await shared.open(), await shared.open()
+        await here.claim(LEASE, b"one", 60)
+        await here.release(LEASE, b"one")
+        assert await there.claim(LEASE, b"other", 60) == b"other"
+        assert await here.claim(LEASE, b"one", 60) == b"other"
+
+    @pytest.mark.parametrize("mark", [None, b"mark"])
+    async def test_who_does_not_have_it_gives_up_nothing(self, shared, mark):
+        """Who was late takes the lease from nobody, and leaves no mark."""
+        here, there = await shared.open(), await shared.open()
+        await there.release(LEASE, b"other", mark, 60)
+        assert await here.claim(LEASE, b"one", 60) == b"one"
+        await there.release(LEASE, b"other", mark, 60)
+        assert await there.claim(LEASE, b"other", 60) == b"one"
+
+    async def test_mark_is_seen_by_all(self, shared):
+        """A mark that is left in the place of a lease is what others find, for its time."""
+        here, there = await shared.open(), await shared.open()
+        await here.claim(LEASE, b"one", 10)
+        await here.release(LEASE, b"one", b"mark", 60)
+        assert await there.claim(LEASE, b"other", 600) == b"mark"
+        assert await here.claim(LEASE, b"one", 600) == b"mark"
+        await shared.outlive_lease(LEASE, 60)
+        assert await there.claim(LEASE, b"other", 60) == b"other"
+
+    async def test_lease_is_no_record(self, shared):
+        """A lease can have the name of a key without being in its way, and has a lifetime."""
+        store = await shared.open()
+        await store.claim(KEY, b"one", 60)
+        await store.put(KEY, RESPONSE, 60)
+        await store.landed(KEY)
+        assert await store.get(KEY, latest=True) == RESPONSE
+        assert await store.claim(KEY, b"other", 60) == b"one"
+        assert 0 < await shared.admin.pttl(lease_name(KEY)) <= 60_000
+
+    async def test_namespaces_have_their_own(self, shared):
+        """Two caches on one server are not in each other's way."""
+        here, there = await shared.open(), await shared.open(namespace="other")
+        assert await here.claim(LEASE, b"one", 60) == b"one"
+        assert await there.claim(LEASE, b"other", 60) == b"other"

@@ -7,6 +7,7 @@ import gc
 import os
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from fakeredis import FakeAsyncRedis
@@ -16,6 +17,7 @@ from asgi_cache.errors import ConfigurationError, StoreUnavailable
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.urls import open_store
 from tests.redis_server import free_port, running_redis
+from tests.stores.probes import commands_seen, connections_named, turns
 from tests.stores.records import KEY, OTHER_KEY, RESPONSE, RecordingReader, response_under
 
 pytestmark = pytest.mark.anyio
@@ -24,11 +26,23 @@ BOUND = 0.5
 """Seconds that an operation with a deadline of 50 ms may take on a busy machine."""
 
 
+FORMER = response_under(KEY, body=bytes(range(256)) * 4096)
+"""A response of 1 MB."""
+RENEWED = replace(FORMER, stored_at=FORMER.stored_at + 60)
+"""One that was made later, with the same body."""
+
+
+def followed(url, reader=None):
+    """Open a store at *url* that keeps no copies, with no more than a reader."""
+    store = open_store(f"{url}{'&' if '?' in url else '?'}local=0", "test")
+    store.follow(reader or RecordingReader())
+    return store
+
+
 @asynccontextmanager
 async def opened(url, reader=None):
-    """Open a store at *url*, with no more than a reader."""
-    store = open_store(url, "test")
-    store.follow(reader or RecordingReader())
+    """The same, until the end of a block."""
+    store = followed(url, reader)
     try:
         yield store
     finally:
@@ -48,16 +62,13 @@ async def listening(answer):
         yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}?timeout=2s"
 
 
-async def turns(count=10):
-    """Let the event loop turn a few times."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
 OPERATIONS = {
     "get": lambda store: store.get(KEY),
     "put": lambda store: store.put(KEY, RESPONSE, 60),
+    "renew": lambda store: store.put(KEY, RENEWED, 60, FORMER),
     "delete": lambda store: store.delete(KEY),
+    "claim": lambda store: store.claim(KEY, b"token", 60),
+    "release": lambda store: store.release(KEY, b"token", b"mark", 60),
 }
 ALL_OPERATIONS = {**OPERATIONS, "append": lambda store: store.append(["a"])}
 
@@ -241,14 +252,6 @@ async def test_unix_socket(server):
         assert await store.get(KEY) == RESPONSE
 
 
-async def commands_seen(admin):
-    """Return how often the server was sent which command."""
-    return {
-        name.removeprefix("cmdstat_"): seen["calls"]
-        for name, seen in (await admin.info("commandstats")).items()
-    }
-
-
 async def test_lookups_of_one_turn_are_one_round_trip(real):
     """What is asked for at once is asked of Redis once, with the log before it."""
     store = await real.open()
@@ -260,6 +263,37 @@ async def test_lookups_of_one_turn_are_one_round_trip(real):
     assert (seen["mget"], seen["xrange"]) == (1, 2)
     await store.get(KEY)
     assert (await commands_seen(real.admin))["mget"] == 2
+
+
+async def test_body_that_is_there_is_not_sent_again(real):
+    """Of a record that has the former one's body only the head is sent."""
+    store = await real.open()
+    await store.put(KEY, FORMER, 60)
+    before = (await real.admin.info("stats"))["total_net_input_bytes"]
+    await store.put(KEY, RENEWED, 60, FORMER)
+    sent = (await real.admin.info("stats"))["total_net_input_bytes"] - before
+    assert sent < 5000
+    assert await store.get(KEY) == RENEWED
+    await store.put(KEY, FORMER, 60, FORMER)
+    assert (await real.admin.info("stats"))["total_net_input_bytes"] - before > 2**20
+
+
+async def test_small_body_is_sent_again(real):
+    """Where there is little to save, the server is not asked for a comparison."""
+    store = await real.open()
+    await store.put(KEY, RESPONSE, 60)
+    await real.admin.config_resetstat()
+    await store.put(KEY, replace(RESPONSE, cost=7.0), 60, RESPONSE)
+    assert (await commands_seen(real.admin)).keys() & {"set", "eval"} == {"set"}
+
+
+async def test_server_without_scripts_is_sent_all():
+    """Whom a server does not let run scripts, it lets store."""
+    with running_redis("--rename-command", "EVAL", "") as server:
+        async with opened(server.url + "?timeout=5s") as store:
+            await store.put(KEY, FORMER, 60)
+            await store.put(KEY, RENEWED, 60, FORMER)
+            assert await store.get(KEY) == RENEWED
 
 
 async def test_log_is_trimmed(real):
@@ -302,7 +336,7 @@ async def test_cancelled_waiters_of_a_hung_server(server):
                 await waiters[1]
 
 
-@pytest.mark.parametrize("operation", ["put", "delete", "append"])
+@pytest.mark.parametrize("operation", sorted(ALL_OPERATIONS.keys() - {"get"}))
 async def test_cancelled_operation_leaves_a_clean_connection(server, operation):
     """Replies to what was cancelled are not taken for replies to what follows."""
     async with opened(server.url + "?timeout=5s&max_connections=1") as store:
@@ -339,18 +373,21 @@ async def test_connections_are_bounded(server):
     url = server.url + "?timeout=5s&max_connections=2&client_name=bounded"
     async with admin, opened(url) as store:
         await asyncio.gather(*(store.put(KEY, RESPONSE, 60) for _ in range(20)))
-        names = [client["name"] for client in await admin.client_list()]
-    assert names.count("bounded") == 2
+        assert await connections_named(admin, "bounded") == 2
 
 
-async def test_closed_store_is_unavailable(server):
-    """A store that was closed makes no new connections, and may be closed again."""
-    store = open_store(server.url, "test")
-    store.follow(RecordingReader())
-    await store.close()
-    await store.close()
-    with pytest.raises(StoreUnavailable, match="closed"):
-        await store.get(KEY)
+async def test_closed_store_connects_again(server):
+    """A store that was closed has no connections, until it is used again."""
+    admin = Redis.from_url(server.url)
+    async with admin, opened(server.url + "?timeout=5s&client_name=closed") as store:
+        for _ in range(2):
+            assert await store.get(KEY) is None
+            assert await connections_named(admin, "closed") == 1
+            await store.close()
+            await store.close()
+            async with asyncio.timeout(5):
+                while await connections_named(admin, "closed"):
+                    pass  # the server has not yet noticed
 
 
 async def test_closing_waits_for_what_is_under_way(server):
@@ -382,8 +419,7 @@ def test_client_that_decodes_is_refused():
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_another_event_loop(server):
     """A store that is used in another event loop connects again."""
-    store = open_store(server.url + "?timeout=5s", "test")
-    store.follow(RecordingReader())
+    store = followed(server.url + "?timeout=5s")
 
     async def first():
         await store.put(KEY, RESPONSE, 60)
@@ -405,8 +441,7 @@ def test_another_event_loop(server):
 
 def test_closing_in_another_event_loop(server):
     """Connections of a loop that has gone cannot be closed any more, which is no error."""
-    store = open_store(server.url + "?timeout=5s", "test")
-    store.follow(RecordingReader())
+    store = followed(server.url + "?timeout=5s")
     with asyncio.Runner() as runner:
         runner.run(store.get(KEY))
         link = store._link
@@ -417,8 +452,7 @@ def test_closing_in_another_event_loop(server):
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_fork_after_connecting(server):
     """A forked process connects for itself, and its parent's connections stay whole."""
-    store = open_store(server.url + "?timeout=5s", "test")
-    store.follow(RecordingReader())
+    store = followed(server.url + "?timeout=5s")
     with asyncio.Runner() as runner:
         runner.run(store.put(KEY, RESPONSE, 60))
         assert runner.run(store.get(KEY)) == RESPONSE

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from math import inf
 
 import pytest
 from fakeredis import FakeAsyncRedis
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.stores.redis_client import exchange
-from asgi_cache.stores.redis_log import RedisLog, pack_tags, position_of, stream_id_at
+from asgi_cache.stores.redis_log import RedisLog, pack_purge, position_of, stream_id_at
 from tests.stores.records import RecordingReader
 
 KEY = b"test:log"
@@ -54,11 +57,16 @@ async def client(anyio_backend):
         yield made
 
 
-def followed(reader=None):
+def followed(reader=None, monotonic=time.monotonic):
     """Return a log with a reader of its own."""
-    log = RedisLog(KEY)
+    log = RedisLog(KEY, monotonic)
     log.reader = reader or RecordingReader()
     return log
+
+
+def purging(tags):
+    """Return the fields of a purge of *tags*."""
+    return pack_purge(tags, all_of=False, soft_at=None)
 
 
 async def asked(log, client):
@@ -73,9 +81,9 @@ async def test_replies_in_another_order(client):
     reader = RecordingReader()
     log, other = followed(reader), followed()
     await log.catch_up(client)
-    await other.append(client, pack_tags(["a"]))
+    await other.append(client, purging(["a"]))
     early = await asked(log, client)
-    await other.append(client, pack_tags(["b"]))
+    await other.append(client, purging(["b"]))
     late = await asked(log, client)
     await log.settle(client, *late)
     await log.settle(client, *early)
@@ -88,7 +96,7 @@ async def test_reply_from_before_a_restart(client):
     """A reply that tells of a log which was lost since does not bring it back."""
     reader = RecordingReader()
     log = followed(reader)
-    await log.append(client, pack_tags(["a"]))
+    await log.append(client, purging(["a"]))
     early = await asked(log, client)
     await client.delete(KEY)
     await log.catch_up(client)
@@ -103,7 +111,7 @@ async def test_trimming_that_another_reply_made_up_for(client):
     reader = RecordingReader()
     log, other = followed(reader), followed()
     await log.catch_up(client)
-    await other.append(client, pack_tags(["a"]))
+    await other.append(client, purging(["a"]))
     question, newer, _ = await asked(log, client)
     await log.catch_up(client)
     await client.xtrim(KEY, maxlen=1, approximate=False)
@@ -142,7 +150,7 @@ async def test_log_that_lost_what_was_promised_is_replaced(client, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(log, "catch_up", catch_up_once)
         with pytest.raises(RedisConnectionError):
-            await log.append(client, pack_tags(["a"]))
+            await log.append(client, purging(["a"]))
     (last, _) = (await client.xrevrange(KEY, count=1))[0]
     await client.xdel(KEY, last)
     await log.catch_up(client)
@@ -153,23 +161,35 @@ async def test_log_that_lost_what_was_promised_is_replaced(client, monkeypatch):
 
 
 class Meddler:
-    """A client beside which something happens just before it writes."""
+    """A client beside which something happens just before it writes to the log."""
 
     def __init__(self, client, meddle):
-        self.client = client
-        self.connection_pool = client.connection_pool
+        self.connection_pool = self
+        self.pool = client.connection_pool
         self.meddle = meddle
 
-    def pipeline(self):
-        made = self.client.pipeline()
-        execute = made.execute
+    async def get_connection(self):
+        connection = await self.pool.get_connection()
+        pack = connection.pack_commands
 
-        async def execute_late():
-            await self.meddle()
-            return await execute()
+        def pack_commands(commands):
+            self.writes = commands[0] == (b"MULTI",)
+            return pack(commands)
 
-        made.execute = execute_late
-        return made
+        send = connection.send_packed_command
+
+        async def send_packed_command(packed):
+            connection.pack_commands, connection.send_packed_command = pack, send
+            if self.writes:
+                await self.meddle()
+            await send(packed)
+
+        connection.pack_commands = pack_commands
+        connection.send_packed_command = send_packed_command
+        return connection
+
+    async def release(self, connection):
+        await self.pool.release(connection)
 
 
 @pytest.mark.anyio
@@ -179,9 +199,9 @@ async def test_log_that_is_lost_during_a_purge(client):
     log = followed(reader)
     await log.catch_up(client)
     with pytest.raises(StoreUnavailable):
-        await log.append(Meddler(client, lambda: client.delete(KEY)), pack_tags(["a"]))
+        await log.append(Meddler(client, lambda: client.delete(KEY)), purging(["a"]))
     assert await client.exists(KEY) == 0
-    await log.append(client, pack_tags(["a"]))
+    await log.append(client, purging(["a"]))
     assert reader.tags == [("a",)]
     assert len(reader.restarts) == 2
 
@@ -191,14 +211,14 @@ async def test_log_that_is_replaced_during_a_purge(client):
     """A purge that a new log took in is one of that log, and promises nothing of it."""
     reader = RecordingReader()
     log, other = followed(reader), followed()
-    await log.append(client, pack_tags(["a"]))
+    await log.append(client, purging(["a"]))
 
     async def replace():
         await client.delete(KEY)
         await other.catch_up(client)
         await log.catch_up(client)
 
-    await log.append(Meddler(client, replace), pack_tags(["b"]))
+    await log.append(Meddler(client, replace), purging(["b"]))
     assert reader.tags == [("a",), ("b",)]
     assert len(reader.restarts) == 2
     assert log._acknowledged == 0
@@ -209,9 +229,9 @@ async def test_log_that_was_emptied_is_replaced(client):
     """A stream that lost all its entries is another log, and not one that cannot be begun."""
     reader = RecordingReader()
     log = followed(reader)
-    await log.append(client, pack_tags(["a"]))
+    await log.append(client, purging(["a"]))
     await client.xtrim(KEY, maxlen=0, approximate=False)
-    await log.append(client, pack_tags(["b"]))
+    await log.append(client, purging(["b"]))
     assert reader.tags == [("a",), ("b",)]
     assert len(reader.restarts) == 2
 
@@ -221,9 +241,102 @@ async def test_purges_during_purges(client):
     """Purges of several processes at once are known to all of them, in the same order."""
     readers = [RecordingReader() for _ in range(4)]
     logs = [followed(reader) for reader in readers]
-    tags = [pack_tags([str(number)]) for number in range(20)]
+    tags = [purging([str(number)]) for number in range(20)]
     await asyncio.gather(*(logs[n % 4].append(client, each) for n, each in enumerate(tags)))
     for log in logs:
         await log.catch_up(client)
     assert len({tuple(reader.tags) for reader in readers}) == 1
     assert len(readers[0].tags) == 20
+
+
+class Times:
+    """A clock that ticks whenever somebody looks at it."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 1.0
+        return self.now
+
+
+@pytest.mark.anyio
+async def test_log_is_known_as_of_the_question(client):
+    """What was purged after the log was asked for is not known when the reply comes."""
+    log = followed(monotonic=(times := Times()))
+    assert log.known_at == -inf
+    question = await asked(log, client)
+    assert question[0].asked_at == times.now == 1.0
+    times.now = 100.0
+    await log.settle(client, *question)
+    assert log.known_at == 102.0, "once it was begun, and once its first entry was known"
+    question = await asked(log, client)
+    times.now = 200.0
+    await log.settle(client, *question)
+    assert log.known_at == 103.0
+
+
+@pytest.mark.anyio
+async def test_late_reply_takes_back_nothing(client):
+    """A reply to an earlier question does not make the log known for less long."""
+    log = followed(monotonic=Times())
+    await log.catch_up(client)
+    early, late = await asked(log, client), await asked(log, client)
+    await log.settle(client, *late)
+    known_at = log.known_at
+    await log.settle(client, *early)
+    assert log.known_at == known_at == late[0].asked_at
+
+
+@pytest.mark.anyio
+async def test_log_that_cannot_be_read_is_not_known(client):
+    """A question that fails leaves it at what was known before."""
+    log = followed(monotonic=Times())
+    await log.catch_up(client)
+    known_at = log.known_at
+    await client.delete(KEY)
+    await client.set(KEY, "of another type")
+    with pytest.raises(ResponseError):
+        await log.catch_up(client)
+    assert log.known_at == known_at
+
+
+@pytest.mark.anyio
+async def test_news_are_read_when_they_come(client):
+    """Who waits for a purge is told it, and all that came with it."""
+    reader = RecordingReader()
+    log, other = followed(reader), followed()
+    await log.catch_up(client)
+    news = asyncio.create_task(log.news(client, 5.0))
+    await asyncio.sleep(0)
+    await other.append(client, purging(["a"]))
+    await news
+    assert reader.tags == [("a",)]
+
+
+@pytest.mark.anyio
+async def test_no_news(client):
+    """That nothing came in time is not taken for anything else."""
+    reader = RecordingReader()
+    log = followed(reader, monotonic=Times())
+    await log.append(client, purging(["a"]))
+    known_at = log.known_at
+    await log.news(client, 0.001)
+    assert reader.tags == [("a",)]
+    assert len(reader.restarts) == 1
+    assert log.known_at == known_at
+
+
+@pytest.mark.parametrize(
+    ("how", "fields"),
+    [
+        ({"all_of": False, "soft_at": None}, [b"tags"]),
+        ({"all_of": True, "soft_at": None}, [b"tags", b"how"]),
+        ({"all_of": False, "soft_at": 0.0}, [b"tags", b"how"]),
+    ],
+)
+def test_what_most_purges_do_goes_without_saying(how, fields):
+    """A purge that is neither soft nor of all its tags looks as it always did."""
+    packed = pack_purge(["a"], **how)
+    assert packed[::2] == fields
+    assert packed[1] == b"\x91\xa1a"

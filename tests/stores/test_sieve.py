@@ -1,8 +1,7 @@
-"""The store in this process: its budget, and who has to go when it is spent."""
+"""Records in this process: their budget, and who has to go when it is spent."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tracemalloc
 
@@ -10,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_cache.stores.memory import PART_OVERHEAD, RECORD_OVERHEAD, MemoryStore, size_of
-from tests.stores.records import INDEX, KEY, RESPONSE, RecordingReader, response_under
+from asgi_cache.stores.sieve import PART_OVERHEAD, RECORD_OVERHEAD, Sieve, size_of
+from tests.stores.records import INDEX, RESPONSE, response_under
 
 SIZE = RECORD_OVERHEAD
 
@@ -36,120 +35,111 @@ def clock():
     return Clock()
 
 
-def store_with_room_for(count, clock):
-    """Return a store that takes *count* records of the least size."""
-    return MemoryStore(count * SIZE, clock)
+def sieve_with_room_for(count, clock):
+    """Return a sieve that takes *count* records of the least size."""
+    return Sieve(count * SIZE, clock)
 
 
-async def put(store, *names, ttl=60.0):
-    """Store a record of the least size under each of *names*."""
+def put(sieve, *names, ttl=60.0):
+    """Keep a record of the least size under each of *names*."""
     for name in names:
-        await store.put(record(name).key, record(name), ttl)
+        sieve.put(record(name).key, record(name), ttl)
 
 
-def held(store, names):
-    """Return which of *names* the store holds, without its noticing."""
-    return "".join(name for name in names if record(name).key in store._nodes)
+def held(sieve, names):
+    """Return which of *names* the sieve holds, without its noticing."""
+    return "".join(name for name in names if record(name).key in sieve._nodes)
 
 
-@pytest.mark.anyio
-async def test_oldest_record_goes_first(clock):
+def test_oldest_record_goes_first(clock):
     """Of records that nobody read, the first in is the first out."""
-    store = store_with_room_for(3, clock)
-    await put(store, *"abcd")
-    assert held(store, "abcd") == "bcd"
-    assert store.evictions == 1
+    sieve = sieve_with_room_for(3, clock)
+    put(sieve, *"abcd")
+    assert held(sieve, "abcd") == "bcd"
+    assert sieve.evictions == 1
 
 
-@pytest.mark.anyio
-async def test_record_that_was_read_is_spared_once(clock):
+def test_record_that_was_read_is_spared_once(clock):
     """A hit since the hand last passed saves a record, a hit before that does not."""
-    store = store_with_room_for(3, clock)
-    await put(store, *"abc")
-    store.peek(record("a").key)
-    await put(store, "d")
-    assert held(store, "abcd") == "acd"
-    await put(store, "e", "f")
-    assert held(store, "acdef") == "aef"
-    await put(store, "g")
-    assert held(store, "aefg") == "afg"
-    await put(store, "h", "i")
-    assert held(store, "afghi") == "ahi"
+    sieve = sieve_with_room_for(3, clock)
+    put(sieve, *"abc")
+    sieve.get(record("a").key)
+    put(sieve, "d")
+    assert held(sieve, "abcd") == "acd"
+    put(sieve, "e", "f")
+    assert held(sieve, "acdef") == "aef"
+    put(sieve, "g")
+    assert held(sieve, "aefg") == "afg"
+    put(sieve, "h", "i")
+    assert held(sieve, "afghi") == "ahi"
 
 
-@pytest.mark.anyio
-async def test_hand_begins_again_at_the_oldest(clock):
+def test_hand_begins_again_at_the_oldest(clock):
     """When all were read the hand goes round, and evicts the oldest."""
-    store = store_with_room_for(3, clock)
-    await put(store, *"abc")
+    sieve = sieve_with_room_for(3, clock)
+    put(sieve, *"abc")
     for name in "abc":
-        store.peek(record(name).key)
-    await put(store, "d")
-    assert held(store, "abcd") == "bcd"
+        sieve.get(record(name).key)
+    put(sieve, "d")
+    assert held(sieve, "abcd") == "bcd"
 
 
-@pytest.mark.anyio
-async def test_scan_does_not_push_out_what_is_used(clock):
+def test_scan_does_not_push_out_what_is_used(clock):
     """Many URLs that are asked for once cost one another, not what is asked for often."""
-    store = store_with_room_for(20, clock)
+    sieve = sieve_with_room_for(20, clock)
     popular = [f"hot{number}" for number in range(10)]
-    await put(store, *popular)
+    put(sieve, *popular)
     for number in range(500):
         for name in popular:
-            store.peek(record(name).key)
-        await put(store, f"scan{number}")
-    assert all(store.peek(record(name).key) for name in popular)
-    assert store.entries == 20
+            sieve.get(record(name).key)
+        put(sieve, f"scan{number}")
+    assert all(sieve.get(record(name).key) for name in popular)
+    assert len(sieve) == 20
 
 
-@pytest.mark.anyio
-async def test_hand_goes_on_when_its_record_is_deleted(clock):
+def test_hand_goes_on_when_its_record_is_deleted(clock):
     """A record that the hand points to can be deleted."""
-    store = store_with_room_for(3, clock)
-    await put(store, *"abc")
-    store.peek(record("a").key)
-    await put(store, "d")
-    await store.delete(record("c").key)
-    await put(store, "e", "f")
-    assert held(store, "adef") == "aef"
+    sieve = sieve_with_room_for(3, clock)
+    put(sieve, *"abc")
+    sieve.get(record("a").key)
+    put(sieve, "d")
+    sieve.delete(record("c").key)
+    put(sieve, "e", "f")
+    assert held(sieve, "adef") == "aef"
 
 
-@pytest.mark.anyio
-async def test_expired_record_is_not_spared(clock):
+def test_expired_record_is_not_spared(clock):
     """A record that has expired goes though it was read, and is not counted as evicted."""
-    store = store_with_room_for(2, clock)
-    await put(store, "a", ttl=10.0)
-    await put(store, "b")
-    store.peek(record("a").key)
+    sieve = sieve_with_room_for(2, clock)
+    put(sieve, "a", ttl=10.0)
+    put(sieve, "b")
+    sieve.get(record("a").key)
     clock.now += 10.0
-    await put(store, "c")
-    assert held(store, "abc") == "bc"
-    assert store.evictions == 0
+    put(sieve, "c")
+    assert held(sieve, "abc") == "bc"
+    assert sieve.evictions == 0
 
 
-@pytest.mark.anyio
-async def test_expired_record_is_dropped_when_it_is_asked_for(clock):
+def test_expired_record_is_dropped_when_it_is_asked_for(clock):
     """A record expires at its time, and takes no more room once that was noticed."""
-    store = store_with_room_for(2, clock)
-    await put(store, "a", ttl=10.0)
+    sieve = sieve_with_room_for(2, clock)
+    put(sieve, "a", ttl=10.0)
     clock.now += 9.5
-    assert store.peek(record("a").key) == record("a")
+    assert sieve.get(record("a").key) == record("a")
     clock.now += 0.5
-    assert store.peek(record("a").key) is None
-    assert (store.entries, store.bytes) == (0, 0)
+    assert sieve.get(record("a").key) is None
+    assert (len(sieve), sieve.bytes_held) == (0, 0)
 
 
-@pytest.mark.anyio
-async def test_replaced_record_keeps_its_standing(clock):
+def test_replaced_record_keeps_its_standing(clock):
     """A record that is refreshed has not lost its readers."""
-    store = store_with_room_for(3, clock)
-    await put(store, *"abc")
-    store.peek(record("a").key)
-    await put(store, "a", "d", "e", "f")
-    assert held(store, "abcdef") == "aef"
+    sieve = sieve_with_room_for(3, clock)
+    put(sieve, *"abc")
+    sieve.get(record("a").key)
+    put(sieve, "a", "d", "e", "f")
+    assert held(sieve, "abcdef") == "aef"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("body", "ttl"),
     [
@@ -157,41 +147,23 @@ async def test_replaced_record_keeps_its_standing(clock):
         pytest.param(b"", 0.0, id="expired-at-once"),
     ],
 )
-async def test_record_that_cannot_be_stored_replaces_all_the_same(clock, body, ttl):
+def test_record_that_cannot_be_kept_replaces_all_the_same(clock, body, ttl):
     """What was there before is out of date, even if its successor cannot be kept."""
-    store = store_with_room_for(3, clock)
-    await put(store, *"ab")
-    await store.put(record("a").key, record("a", body), ttl)
-    assert held(store, "ab") == "b"
-    assert store.bytes == SIZE
+    sieve = sieve_with_room_for(3, clock)
+    put(sieve, *"ab")
+    sieve.put(record("a").key, record("a", body), ttl)
+    assert held(sieve, "ab") == "b"
+    assert sieve.bytes_held == SIZE
 
 
-@pytest.mark.anyio
-async def test_closed_store_holds_nothing(clock):
-    """A store that is closed lets go of its memory."""
-    store = store_with_room_for(3, clock)
-    await put(store, *"ab")
-    await store.close()
-    assert (store.entries, store.bytes) == (0, 0)
-
-
-@pytest.mark.anyio
-async def test_purge_without_a_reader_moves_the_log_on(clock):
-    """A reader that comes later begins where the log is."""
-    store = store_with_room_for(3, clock)
-    position = await store.append(["a"])
-    reader = RecordingReader()
-    store.follow(reader)
-    assert reader.position == position == 1
-    assert len(reader.identity) == 8
-
-
-def test_logs_of_two_stores_differ(clock):
-    """A record of one store is worth nothing in another."""
-    readers = [RecordingReader(), RecordingReader()]
-    for reader in readers:
-        MemoryStore(SIZE, clock).follow(reader)
-    assert readers[0].identity != readers[1].identity
+def test_cleared_sieve_holds_nothing(clock):
+    """All can be forgotten at once, and others be kept after that."""
+    sieve = sieve_with_room_for(2, clock)
+    put(sieve, *"ab")
+    sieve.clear()
+    assert (len(sieve), sieve.bytes_held) == (0, 0)
+    put(sieve, *"cde")
+    assert held(sieve, "abcde") == "de"
 
 
 def test_what_records_are_counted_as():
@@ -215,20 +187,20 @@ _operations = st.lists(
 )
 
 
-async def _apply(store, clock, model, operation):
+def _apply(sieve, clock, model, operation):
     match operation:
         case "put", key, size, ttl:
             stored = response_under(key, body=os.urandom(size))
             model[key] = (stored, clock.now + ttl)
-            await store.put(key, stored, ttl)
+            sieve.put(key, stored, ttl)
         case "get", key:
             stored, expires_at = model.get(key, (None, 0.0))
-            found = await store.get(key)
+            found = sieve.get(key)
             assert found is None or (found is stored and clock.now < expires_at)
         case "delete", key:
             model.pop(key, None)
-            await store.delete(key)
-            assert await store.get(key) is None
+            sieve.delete(key)
+            assert sieve.get(key) is None
         case _:
             clock.now += operation[1]
 
@@ -236,42 +208,28 @@ async def _apply(store, clock, model, operation):
 @given(st.integers(1, 12), _operations)
 def test_budget_holds_after_any_operations(thousands, operations):
     """Bytes never exceed the budget and are the sum of what is held, which is what was put."""
-
-    async def run():
-        clock = Clock()
-        store = MemoryStore(thousands * 1000, clock)
-        model = {}
-        for operation in operations:
-            await _apply(store, clock, model, operation)
-            nodes = store._nodes.values()
-            assert store.bytes == sum(size_of(node.record) for node in nodes)
-            assert store.bytes <= thousands * 1000
-            assert store.entries == len(nodes)
-
-    asyncio.run(run())
+    clock = Clock()
+    sieve = Sieve(thousands * 1000, clock)
+    model = {}
+    for operation in operations:
+        _apply(sieve, clock, model, operation)
+        nodes = sieve._nodes.values()
+        assert sieve.bytes_held == sum(size_of(node.record) for node in nodes)
+        assert sieve.bytes_held <= thousands * 1000
+        assert len(sieve) == len(nodes)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("body", [0, 2000])
-async def test_bytes_are_bytes_of_memory(body):
+def test_bytes_are_bytes_of_memory(body):
     """What a record is counted as is about what it takes, so that a budget can be relied on."""
-    store = MemoryStore()
+    sieve = Sieve(2**24, Clock())
     tracemalloc.start()
     try:
         for number in range(300):
             fields = tuple((b"x-%d" % place, b"%d" % number) for place in range(8))
             key = os.urandom(16)
-            await store.put(key, response_under(key, fields=fields, body=os.urandom(body)), 60)
+            sieve.put(key, response_under(key, fields=fields, body=os.urandom(body)), 60)
         traced, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 0.8 < store.bytes / traced < 1.5
-
-
-@pytest.mark.anyio
-async def test_peek_is_what_get_does(clock):
-    """The hot path may look without awaiting."""
-    store = store_with_room_for(1, clock)
-    assert store.peek(KEY) is None
-    await put(store, "a")
-    assert store.peek(record("a").key) is await store.get(record("a").key)
+    assert 0.8 < sieve.bytes_held / traced < 1.5

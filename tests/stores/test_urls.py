@@ -11,12 +11,13 @@ from redis.asyncio.connection import Connection
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.stores.memory import MemoryStore
 from asgi_cache.stores.redis import RedisStore
+from asgi_cache.stores.tiered import TieredStore
 from asgi_cache.stores.urls import open_store, shown
 
 
 def connections_of(store):
     """Return the kind of a store's connections and what they are made with."""
-    pool = store._client().connection_pool
+    pool = store.shared._client().connection_pool
     return pool.connection_class, pool.connection_kwargs
 
 
@@ -32,7 +33,7 @@ def test_memory_url(url, budget):
     """A store in memory has a budget."""
     store = open_store(url, "test")
     assert isinstance(store, MemoryStore)
-    assert store._max_bytes == budget
+    assert store._records._max_bytes == budget
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_memory_url(url, budget):
 def test_redis_url(url, kind, expected):
     """A URL says where Redis is, and who asks."""
     store = open_store(url, "test")
-    assert isinstance(store, RedisStore)
+    assert isinstance(store, TieredStore)
     made, arguments = connections_of(store)
     assert made is kind
     assert expected.items() <= arguments.items()
@@ -100,13 +101,47 @@ def test_redis_url(url, kind, expected):
 def test_timeout_is_the_stores(url, seconds):
     """The deadline is one of whole operations, so redis-py is not given it."""
     store = open_store(url, "test")
-    assert store._timeout == seconds
+    assert store.shared._timeout == seconds
     assert connections_of(store)[1]["socket_timeout"] is None
+
+
+@pytest.mark.parametrize(
+    ("url", "budget"),
+    [
+        ("redis://h", 64 * 2**20),
+        ("redis://h?local=1mb", 2**20),
+        ("rediss://h?local=2kb", 2 * 2**10),
+        ("unix:///s?local=1000", 1000),
+    ],
+)
+def test_local_is_the_budget_of_copies(url, budget):
+    """A process keeps copies of what is in Redis, within a budget of their own."""
+    assert open_store(url, "test")._records._max_bytes == budget
+
+
+@pytest.mark.parametrize("url", ["redis://h?local=0", "rediss://h?local=0", "unix:///s?local=0"])
+def test_local_copies_can_be_turned_off(url):
+    """Without room for copies everything is asked of Redis."""
+    assert isinstance(open_store(url, "test"), RedisStore)
+
+
+@pytest.mark.parametrize("local", ["0", "1mb"])
+@pytest.mark.parametrize(("option", "seconds"), [("", 0.1), ("&lag=20ms", 0.02), ("&lag=2", 2.0)])
+def test_lag_is_told_whether_or_not_there_are_copies(local, option, seconds):
+    """Who keeps no copies has to wait for those who do."""
+    assert open_store(f"redis://h?local={local}{option}", "test").lag == seconds
+
+
+def test_copies_expire_by_the_given_clock():
+    """The clock that a store is opened with is the one that its copies are judged by."""
+    assert open_store("redis://h", "test", clock := lambda: 7.0)._clock is clock
+    assert open_store(FakeAsyncRedis(), "test", clock)._clock is clock
 
 
 def test_client_does_what_it_is_told():
     """It does not repeat anything, nor take what it did not ask for, and is bounded."""
-    pool = open_store("redis://h?max_connections=7", "test")._client().connection_pool
+    store = open_store("redis://h?max_connections=7", "test")
+    pool = store.shared._client().connection_pool
     assert pool.max_connections == 7
     assert pool.connection_kwargs["retry"].get_retries() == 0
     assert pool.connection_kwargs["protocol"] == 2
@@ -117,12 +152,14 @@ def test_client_does_what_it_is_told():
 def test_client_is_taken_as_it_is():
     """A Redis client that the user brings is used, whatever it was made with."""
     client = FakeAsyncRedis()
-    assert open_store(client, "test")._client is client
+    store = open_store(client, "test")
+    assert isinstance(store, TieredStore)
+    assert store.shared._client is client
 
 
-def test_store_is_taken_as_it_is():
-    """So is a store."""
-    store = MemoryStore()
+@pytest.mark.parametrize("store", [MemoryStore(), RedisStore(FakeAsyncRedis(), namespace="mine")])
+def test_store_is_taken_as_it_is(store):
+    """So is a store, and nothing is put in front of it."""
     assert open_store(store, "test") is store
 
 
@@ -148,6 +185,11 @@ def test_store_is_taken_as_it_is():
         ("redis://h?timeuot=1", r"unknown option 'timeuot' \(did you mean 'timeout'\?\)"),
         ("redis://h?timeout=fast", "timeout='fast' is not a duration"),
         ("redis://h?timeout=0", "timeout='0' must be more than 0"),
+        ("redis://h?lag=0", "lag='0' must be more than 0"),
+        ("redis://h?lag=slow", "lag='slow' is not a duration"),
+        ("redis://h?local=much", "local='much' is not a size"),
+        ("redis://h?local=-1", "local='-1' is not a size"),
+        ("memory://?local=1mb", "unknown option 'local'"),
         ("redis://h?timeout", r"options are written \?name=value"),
         ("redis://h?timeout=1&timeout=2", "option 'timeout' is there twice"),
         ("redis://h?max_connections=0", "is not a number from 1"),

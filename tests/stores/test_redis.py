@@ -17,7 +17,7 @@ from asgi_cache.errors import ConfigurationError, StoreUnavailable
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.urls import open_store
 from tests.redis_server import free_port, running_redis
-from tests.stores.probes import commands_seen, connections_named, turns
+from tests.stores.probes import commands_seen, connections_named, gone, turns
 from tests.stores.records import KEY, OTHER_KEY, RESPONSE, RecordingReader, response_under
 
 pytestmark = pytest.mark.anyio
@@ -385,9 +385,7 @@ async def test_closed_store_connects_again(server):
             assert await connections_named(admin, "closed") == 1
             await store.close()
             await store.close()
-            async with asyncio.timeout(5):
-                while await connections_named(admin, "closed"):
-                    pass  # the server has not yet noticed
+            await gone(admin, "closed")
 
 
 async def test_closing_waits_for_what_is_under_way(server):

@@ -1,0 +1,1 @@
+"""Which response should go when the in-process store is full: eviction policies, compared."""

@@ -143,7 +143,7 @@ class Fill:
     async def _give_up(self, after: StoredResponse | None, *, marked: bool) -> None:
         if after is not None:
             with suppress(StoreUnavailable):
-                await self._services.holdings.landed(after)
+                await self._services.holdings.landed(after, self._sought.asked.key)
         await self._lease.give_up(marked=marked)
 
 

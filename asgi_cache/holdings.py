@@ -122,7 +122,7 @@ class Holdings:
         await self.put(stored, former)
         if variant is not None:
             # Of two processes that do this at once, one's variant is lost: a miss, no more.
-            record = await self._get(primary)
+            record = await self._get(primary, latest=True)
             index = record if isinstance(record, VariantIndex) else None
             await self._list(index, with_variant(index, primary, variant), keep_for(stored))
 
@@ -162,9 +162,14 @@ class Holdings:
         if wait and self._store.lag:
             await asyncio.sleep(self._store.lag)
 
-    async def landed(self, stored: StoredResponse) -> None:
-        """Wait until every process finds what was stored last in the place of *stored*."""
+    async def landed(self, stored: StoredResponse, primary: bytes) -> None:
+        """Wait until every process finds what was stored last in the place of *stored*.
+
+        By *primary*, its primary key, it is found if it varies.
+        """
         await self._reach(self._store.landed(stored.key))
+        if stored.key != primary:
+            await self._reach(self._store.landed(primary))
 
     async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
         """Take a lease for *ttl* seconds, or prolong it; the token that holds it now."""

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import ONE_CACHE, LogReader, Purge, Record, Store
-from asgi_cache.stores.sieve import Sieve
+from asgi_cache.stores.s3fifo import S3Fifo
 
 _DEFAULT_BYTES: Final = 256 * 1024 * 1024
 
@@ -24,7 +24,7 @@ class MemoryStore(Store):
     def __init__(
         self, max_bytes: int = _DEFAULT_BYTES, clock: Callable[[], float] = time.time
     ) -> None:
-        self._records = Sieve(max_bytes, clock)
+        self._records = S3Fifo(max_bytes, clock)
         self._log = token_bytes(8)
         self._position = 0
         self._reader: LogReader | None = None

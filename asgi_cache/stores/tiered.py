@@ -20,7 +20,7 @@ from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import LogReader, Record, Store
 from asgi_cache.stores.redis import RedisStore
-from asgi_cache.stores.sieve import Sieve
+from asgi_cache.stores.s3fifo import S3Fifo
 
 DEFAULT_BYTES: Final = 64 * 1024 * 1024
 
@@ -66,7 +66,7 @@ class TieredStore(Store):
     ) -> None:
         self.shared: RedisStore = shared
         self._clock = clock
-        self._records = Sieve(max_bytes, clock)
+        self._records = S3Fifo(max_bytes, clock)
         self._writes: dict[bytes, _Write] = {}
         self._lookups: dict[bytes, set[_Lookup]] = {}
 

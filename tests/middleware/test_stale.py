@@ -340,10 +340,10 @@ async def test_a_response_made_again_is_renewed(cached, clock):
     cache = cached(app, rules={"/": 10})
     first = await ask(cache)
     store = cache.cache.store
-    (body,) = [node.record.body for node in store._records._nodes.values()]
+    (body,) = [entry.record.body for entry in store._records._entries.values()]
     clock.advance(11)
     second = await ask(cache, fields={"If-None-Match": first["etag"]})
     assert (second.status, second["etag"]) == (304, first["etag"])
-    (renewed,) = [node.record for node in store._records._nodes.values()]
+    (renewed,) = [entry.record for entry in store._records._entries.values()]
     assert renewed.body is body
     assert renewed.stored_at == clock()

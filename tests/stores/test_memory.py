@@ -6,7 +6,7 @@ import pytest
 
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.stores.memory import MemoryStore
-from asgi_cache.stores.sieve import RECORD_OVERHEAD
+from asgi_cache.stores.s3fifo import RECORD_OVERHEAD
 from tests.stores.records import KEY, OTHER_KEY, RESPONSE, RecordingReader, response_under
 
 pytestmark = pytest.mark.anyio

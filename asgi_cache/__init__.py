@@ -6,6 +6,7 @@ from asgi_cache.errors import (
     CacheError,
     ConfigurationError,
     CorruptRecord,
+    LeftBehind,
     StoreError,
     StoreUnavailable,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "CacheOptions",
     "ConfigurationError",
     "CorruptRecord",
+    "LeftBehind",
     "LogReader",
     "Outcome",
     "Purge",

@@ -25,7 +25,8 @@ from asgi_cache.config import (
 )
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
-from asgi_cache.flight import Flights, has_background
+from asgi_cache.flight import has_background
+from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity, UserId, partition_of
 from asgi_cache.locating import absolute

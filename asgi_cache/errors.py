@@ -4,6 +4,7 @@
 
     CacheError
     ├── ConfigurationError      a setting is wrong; raised at start-up
+    ├── LeftBehind              a response broke off; raised to the server, which ends the connection
     └── StoreError
         ├── StoreUnavailable    the store did not answer in time, or refused
         └── CorruptRecord       the store answered with something that is not ours
@@ -18,6 +19,13 @@ class CacheError(Exception):
 
 class ConfigurationError(CacheError, ValueError):
     """A setting cannot be used; the message names it, its value and what would do."""
+
+
+class LeftBehind(CacheError):
+    """The run that a response came from failed, or went on without this client.
+
+    The client has been sent a part of it, so that nothing else can be sent.
+    """
 
 
 class StoreError(CacheError):

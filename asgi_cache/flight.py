@@ -9,21 +9,18 @@ app is kept from running ahead of the slowest reader.
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import Task
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeAlias, assert_never
+from typing import assert_never
 
 from starlette.types import Message, Receive
 
+from asgi_cache.errors import LeftBehind
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.policy.fields import Fields
 from asgi_cache.policy.message import StoredResponse
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 WINDOW = 16
 """Messages by which the app may be ahead of the slowest reader of what is not recorded."""
@@ -34,17 +31,6 @@ STALL = 10.0
 PATIENCE = 30.0
 """Seconds that a follower waits for the head of a response; then it asks the app itself."""
 
-BACKGROUND_LIMIT = 64
-"""Flights without a client that run at once; beyond that a response stays stale for longer."""
-
-UNSHARED_FOR = 120.0
-"""Seconds for which it is remembered that a response cannot be shared (hit-for-miss)."""
-
-UNSHARED_LIMIT = 4096
-"""Keys of which that is remembered."""
-
-Work: TypeAlias = Callable[["Flight"], Coroutine[Any, Any, None]]
-
 
 def has_background() -> bool:
     """Whether tasks can be started that outlive a request: asyncio's can, trio's cannot."""
@@ -53,10 +39,6 @@ def has_background() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-class LeftBehind(Exception):
-    """The run failed, or went on without this reader, in the middle of a response."""
 
 
 class Flight:
@@ -260,105 +242,6 @@ class PatientReceive:
         if message["type"] == "http.disconnect":
             await self._flight.until_deserted()
         return message
-
-
-class Flights:
-    """The flights that are under way, and what is known not to be worth one."""
-
-    def __init__(self) -> None:
-        self._open: dict[bytes, Flight] = {}
-        self._tasks: set[Task[None]] = set()
-        self._background: set[Task[None]] = set()
-        self._unshared: dict[bytes, float] = {}
-
-    def under_way(self, key: bytes) -> Flight | None:
-        """Return the flight under *key* that can be joined."""
-        flight = self._open.get(key)
-        if flight is None or not flight.is_open or not _is_here(flight.task):
-            return None
-        return flight
-
-    def begin(
-        self, key: bytes, fields: Fields, work: Work, *, after: Flight | None = None
-    ) -> Flight:
-        """Begin a flight for a request with *fields*, at once or when another one has landed."""
-        flight = Flight(fields, partial(self._close, key))
-        if after is None:
-            self._open[key] = flight
-        else:
-            after.successor = flight
-        flight.task = asyncio.get_running_loop().create_task(
-            _fly(flight, work, after), context=flight.context
-        )
-        self._tasks.add(flight.task)
-        flight.task.add_done_callback(partial(self._end, flight))
-        return flight
-
-    def begin_in_background(self, key: bytes, fields: Fields, work: Work) -> None:
-        """Begin a flight for no client, unless one is under way or there are too many."""
-        if len(self._background) >= BACKGROUND_LIMIT:
-            self._background = set(filter(_is_here, self._background))
-        if self.under_way(key) is None and len(self._background) < BACKGROUND_LIMIT:
-            task = self.begin(key, fields, work).task
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
-
-    def is_unshared(self, key: bytes) -> bool:
-        """Whether the response under *key* was one lately that nobody could share."""
-        until = self._unshared.get(key)
-        if until is None:
-            return False
-        if asyncio.get_running_loop().time() < until:
-            return True
-        del self._unshared[key]
-        return False
-
-    def mark_unshared(self, key: bytes) -> None:
-        """Remember for a while that the response under *key* is for one request alone."""
-        self._unshared.pop(key, None)
-        while len(self._unshared) >= UNSHARED_LIMIT:
-            del self._unshared[next(iter(self._unshared))]
-        self._unshared[key] = asyncio.get_running_loop().time() + UNSHARED_FOR
-
-    async def finish(self, seconds: float) -> None:
-        """Wait that long for what is under way, then stop the rest."""
-        tasks = list(filter(_is_here, self._tasks))
-        if not tasks:
-            return
-        _, running = await asyncio.wait(tasks, timeout=seconds)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-    def _end(self, flight: Flight, task: Task[None]) -> None:
-        """Leave nobody waiting, even for a task that was cancelled before it began."""
-        self._tasks.discard(task)
-        flight.end(asyncio.CancelledError())
-
-    def _close(self, key: bytes, flight: Flight) -> None:
-        """Let nobody join what has landed; the next in line takes its place."""
-        if flight.successor is not None:
-            self._open[key] = flight.successor
-        elif self._open.get(key) is flight:
-            del self._open[key]
-
-
-def _is_here(task: Task[None]) -> bool:
-    """Whether *task* is of the event loop that runs."""
-    return task.get_loop() is asyncio.get_running_loop()
-
-
-async def _fly(flight: Flight, work: Work, after: Flight | None) -> None:
-    try:
-        if after is not None:
-            await after.landed.wait()
-        await work(flight)
-    except BaseException as error:
-        flight.end(error)
-        if not isinstance(error, Exception):
-            raise
-    else:
-        flight.end()
 
 
 def _copied(message: Message) -> Message:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from asgi_cache.asking import Asked
 from asgi_cache.delivery import Delivery
+from asgi_cache.errors import LeftBehind
 from asgi_cache.events import End, Event, Head, Part, Settled
-from asgi_cache.flight import PATIENCE, Flight, LeftBehind, Reader
+from asgi_cache.flight import PATIENCE, Flight, Reader
 from asgi_cache.policy.fields import vary_names
 from asgi_cache.policy.keeping import stored_response
 from asgi_cache.policy.key import selector

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.types import Message
 
-from asgi_cache.flight import Flights
+from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity
 from asgi_cache.targets import Targets

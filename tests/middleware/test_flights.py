@@ -8,8 +8,8 @@ from contextvars import ContextVar
 
 import pytest
 
+from asgi_cache import LeftBehind
 from asgi_cache import flight as flight_module
-from asgi_cache.flight import LeftBehind
 from tests.bare import App, Response, ask, scope_of
 
 pytestmark = pytest.mark.anyio
@@ -181,7 +181,7 @@ async def test_what_was_for_one_request_may_be_for_all_later(cached, monkeypatch
 
 async def test_few_marks_are_kept(cached, monkeypatch):
     """Many URLs that cannot be shared cost no more memory than a few."""
-    monkeypatch.setattr(flight_module, "UNSHARED_LIMIT", 3)
+    monkeypatch.setattr("asgi_cache.flights.UNSHARED_LIMIT", 3)
     cache = cached(App(Response(fields={"Cache-Control": "private"})), rules=RULES)
     for number in range(10):
         await ask(cache, f"/{number}")

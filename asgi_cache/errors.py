@@ -4,7 +4,7 @@
 
     CacheError
     ├── ConfigurationError      a setting is wrong; raised at start-up
-    ├── LeftBehind              a response broke off; raised to the server, which ends the connection
+    ├── LeftBehind              a response broke off, and so must the connection
     └── StoreError
         ├── StoreUnavailable    the store did not answer in time, or refused
         └── CorruptRecord       the store answered with something that is not ours

@@ -24,9 +24,15 @@ class SimulatedPool:
 
     def __init__(self, network, max_connections):
         self.connection_kwargs = {"decode_responses": False}
+        self.max_connections = max_connections
         self.connections = [SimulatedConnection(network) for _ in range(max_connections)]
         self._idle = list(self.connections)
         self._free = asyncio.Semaphore(max_connections)
+
+    @property
+    def lent(self):
+        """How many connections are in use."""
+        return self.max_connections - len(self._idle)
 
     async def get_connection(self):
         """Return a connection that nobody else uses, connected.

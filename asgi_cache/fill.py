@@ -79,7 +79,7 @@ class Fill:
                 await self._run(app, scope, receive)
         finally:
             self._give_up_lease()
-            await asyncio.gather(*self._closing, return_exceptions=True)
+            await asyncio.wait(self._closing)  # which does not cancel them with this task
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         sought = self._sought
@@ -138,7 +138,7 @@ class Fill:
         if not self._is_given_up:
             self._is_given_up = True
             work = self._give_up(after, marked=marked)
-            self._closing.append(asyncio.get_running_loop().create_task(work))
+            self._closing.append(self._services.flights.attend(work))
 
     async def _give_up(self, after: StoredResponse | None, *, marked: bool) -> None:
         if after is not None:

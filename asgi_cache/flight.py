@@ -72,6 +72,7 @@ class Flight:
         self._changed = asyncio.Event()
         self._readers: list[Reader] = []
         self._is_abandoned = False
+        self._is_deserted = False
 
     @property
     def successor(self) -> Flight | None:
@@ -91,7 +92,7 @@ class Flight:
     @property
     def is_open(self) -> bool:
         """Whether somebody may join, and miss nothing; not if it seems to be stuck."""
-        if not self._is_recorded or self._is_over or self._dropped:
+        if not self._is_recorded or self._is_over or self._dropped or self._is_deserted:
             return False
         return bool(self._events) or self._loop.time() - self._began_at < PATIENCE
 
@@ -165,9 +166,13 @@ class Flight:
             self.end(asyncio.CancelledError())
 
     async def until_deserted(self) -> None:
-        """Wait until nobody reads it but the client that began it."""
+        """Wait until nobody reads it but the client that began it; then nobody may join any more.
+
+        The app is told so, and may end the response as if it were whole.
+        """
         while any(not reader.leads for reader in self._readers):
             await self._changed.wait()
+        self._is_deserted = True
 
     async def _room(self) -> None:
         """Let go of what all have read; wait for the slowest, followers not for ever."""

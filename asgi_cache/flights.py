@@ -64,6 +64,13 @@ class Flights:
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
+    def attend(self, work: Coroutine[Any, Any, None]) -> Task[None]:
+        """Do what belongs to a flight, and goes on if that is stopped; `finish` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def is_unshared(self, key: bytes) -> bool:
         """Whether the response under *key* was one lately that nobody could share."""
         until = self._unshared.get(key)

@@ -60,6 +60,11 @@ class Holdings:
         self._failing = False
         store.follow(log)
 
+    @property
+    def changes(self) -> int:
+        """How often it has become known that something was purged."""
+        return self._log.changes
+
     def birth(self) -> Birth:
         """Return the position that a fill which begins now is born at."""
         return Birth(self._log.identity, self._log.position)

@@ -35,6 +35,8 @@ class PurgeLog:
     def __init__(self, limit: int = TAGS_REMEMBERED) -> None:
         self.identity: bytes = b""
         self.position: int = 0
+        self.changes: int = 0
+        """How often it has become known that something was purged."""
         self._limit = limit
         self._floor = 0
         self._purged: dict[str, int] = {}
@@ -46,6 +48,7 @@ class PurgeLog:
     def restart(self, identity: bytes, position: int) -> None:
         """Begin with another log; nothing that was born under the former one is good."""
         self.identity = identity
+        self.changes += 1
         self.position = self._floor = position
         self._purged.clear()
         self._softened.clear()
@@ -55,6 +58,7 @@ class PurgeLog:
         """Take note of *purges*, in the log's order."""
         for purge in purges:
             self.position = purge.position
+            self.changes += 1
             self._note(purge)
 
     def judge(

@@ -49,6 +49,7 @@ class Unsafe:
         self._delivery: Delivery | None = None
         self._recording: Run | None = None
         self._voided: list[str] = []
+        self._changes = services.holdings.changes
         self._answered = False
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
@@ -134,9 +135,12 @@ class Unsafe:
     async def _record_answer(self, fields: Fields) -> Run | None:
         """Begin to record a response to POST that says it is one to GET as well.
 
-        It is born after the invalidation, which it survives (RFC 9110, section 9.3.3).
+        It is born after the invalidation, which it survives (RFC 9110, section 9.3.3). If
+        anything else was purged since the request came, it may be older than that.
         """
         own = self._own
+        if self._services.holdings.changes != self._changes + 1:
+            return None
         located = combined(fields, b"content-location")
         is_own = located is not None and same_origin(own.url, located) == own.url
         if self._scope["method"] != "POST" or own.rule is None or not is_own:

@@ -435,6 +435,38 @@ async def test_the_app_hears_of_no_disconnect_while_others_wait(cached):
     await leader
 
 
+async def test_nobody_joins_a_run_whose_app_has_been_told_that_all_have_left(cached):
+    """It may end the response early, as if that were whole."""
+    told, go_on, runs = asyncio.Event(), asyncio.Event(), []
+
+    async def app(scope, receive, send):
+        runs.append(scope)
+        await send(START)
+        await send(part(b"half", more=True))
+        if len(runs) == 1:
+            await receive()
+            assert (await receive())["type"] == "http.disconnect"
+            told.set()
+            await go_on.wait()
+        await send(part(b"" if len(runs) == 1 else b"whole"))
+
+    cache = cached(app, rules=RULES)
+    messages = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        pass
+
+    leader = asyncio.create_task(cache(scope_of("GET", "/", ()), receive, send))
+    await told.wait()
+    assert (await ask(cache)).body == b"halfwhole"
+    go_on.set()
+    await leader
+    assert (await ask(cache)).body == b"halfwhole"
+
+
 async def test_followers_of_a_run_that_raised_run_in_parallel(cached):
     """One failure is one client's; the others ask for themselves, at once and not in turn."""
     app = Gate(ZeroDivisionError(), Response())

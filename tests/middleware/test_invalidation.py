@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from tests.bare import App, Response, ask
@@ -169,3 +170,27 @@ async def test_a_location_under_a_root_path_finds_its_rule(cached):
     await stored(cache, "/api/b?x=1", root_path="/api")
     await ask(cache, "/api/a", method="POST", root_path="/api")
     assert not await is_stored(cache, "/api/b?x=1", root_path="/api")
+
+
+async def test_an_answer_to_post_that_another_purge_overtook_is_not_stored(cached):
+    """It may hold what was read before that purge, which came before its own."""
+    begun, purged = anyio.Event(), anyio.Event()
+
+    async def app(scope, receive, send):
+        begun.set()
+        await purged.wait()
+        fields = {"Content-Location": "/", "Cache-Control": "max-age=60"}
+        await Response(b"old", fields).send_to(scope, send)
+
+    cache = cached(app, rules={"/": 60})
+    async with anyio.create_task_group() as tasks:
+
+        async def post():
+            await ask(cache, method="POST")
+
+        tasks.start_soon(post)
+        await begun.wait()
+        await cache.cache.purge(tags="anything")
+        purged.set()
+    cache.app = App(Response(b"new"))
+    assert (await ask(cache)).body == b"new"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from redis import Redis
@@ -134,6 +135,18 @@ async def test_a_failed_run_gives_up_its_lease(process, server):
         await ask(one)
     await until(lambda: not leases(server))
     assert (await ask(other)).body == b"hello"
+
+
+async def test_a_run_that_is_cancelled_gives_up_its_lease(process, server):
+    """Nobody waits for what will not come."""
+    app = Gate()
+    task = asyncio.create_task(ask(process(app)))
+    await app.begun.acquire()
+    assert leases(server)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await until(lambda: not leases(server))
 
 
 async def test_every_lease_has_a_time_to_live(process, server):

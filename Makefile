@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench conformance transparency peers clean
+.PHONY: help demo test check docs bench coherence eviction simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,16 @@ docs: $(VENV)/.docs ## Build the documentation into site/
 
 bench: $(VENV)/.test ## Measure a hit against a bare app that sends the same bytes
 	@$(BIN)/python -m benchmarks
+
+coherence: $(VENV)/.test ## Measure purges, flights and copies over several processes on one Redis
+	@sh tests/ensure-redis.sh
+	@$(BIN)/python -m benchmarks.coherence
+
+eviction: $(VENV)/.test ## Compare eviction policies on nine traces
+	@$(BIN)/python -m benchmarks.eviction
+
+simulate: $(VENV)/.test ## Run the simulation of processes and faults at length (SCALE=20)
+	@SIMULATION_SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest -q tests/simulation
 
 conformance: $(VENV)/.test ## Run the HTTP cache tests of cache-tests.fyi (needs Node and npm)
 	@$(BIN)/python -m benchmarks.conformance $(ARGS)

@@ -13,6 +13,7 @@ from asgi_cache.errors import (
 from asgi_cache.identity import UserId
 from asgi_cache.middleware import CacheMiddleware
 from asgi_cache.outcome import Outcome
+from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
 from asgi_cache.policy.rule import Rule
 from asgi_cache.stores.base import LogReader, Purge, Record, Store
 from asgi_cache.tags import cache_tags
@@ -34,6 +35,9 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "StoredResponse",
     "UserId",
+    "Variant",
+    "VariantIndex",
     "cache_tags",
 ]

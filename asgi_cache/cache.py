@@ -28,14 +28,15 @@ from asgi_cache.exchange import Exchange
 from asgi_cache.flight import has_background
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
-from asgi_cache.identity import Identity, UserId, partition_of
+from asgi_cache.identity import Identity, UserId
 from asgi_cache.locating import absolute
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
+from asgi_cache.selecting import Selectors
 from asgi_cache.services import Services
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.urls import open_store
-from asgi_cache.tags import EVERYTHING, TAG_FIELDS, named_tag, path_tag, route_tag, user_tag
+from asgi_cache.tags import TAG_FIELDS
 from asgi_cache.targets import Targets
 from asgi_cache.throttle import Throttle
 from asgi_cache.warming import KnownUser, NobodysClient, warm_all, warming_scope
@@ -63,6 +64,7 @@ class Options(TypedDict, total=False):
     secret: str
     warm: Sequence[str]
     base_url: str
+    root_path: str
 
 
 class CacheOptions(Options, total=False):
@@ -106,6 +108,7 @@ class Cache:
             settings.store if store is None else store, settings.namespace, clock
         )
         self._app: ASGIApp | None = None
+        self._is_to_be_warmed = False
         self._warming: asyncio.Task[None] | None = None
         salt = (settings.namespace, settings.version)
         secret = (settings.secret or settings.namespace).encode()
@@ -120,6 +123,7 @@ class Cache:
             hidden=frozenset() if settings.show_tags else TAG_FIELDS,
             name=identifier(settings.cache_status_name) if settings.cache_status else None,
         )
+        self._selectors = Selectors(self._services.targets, settings)
 
     @classmethod
     def from_config(
@@ -162,8 +166,8 @@ class Cache:
 
         *tags* are names from rules, ``Cache-Tag``, ``Surrogate-Key`` or `cache_tags`; one
         with slashes falls with what stands before them. *url* is absolute, or a path on the
-        setting ``base_url``. *path* takes all
-        that is at or below it, on every host. *route* is the pattern of a rule. *user* is what
+        setting ``base_url``. *path* takes all that is at or below it, on every host; it is the
+        app's, below where that is mounted. *route* is the pattern of a rule. *user* is what
         ``user_id`` returns, or the identity that an authentication middleware verified.
 
         With *all_of*: the responses that all of these name. With *soft* they are not void but
@@ -175,16 +179,16 @@ class Cache:
 
         Raises:
             StoreUnavailable: The purge could not be recorded; nothing is known to be void.
-            ValueError: Nothing was named, or *url* is not absolute.
+            ValueError: Nothing was named, or something that could not be there.
         """
-        targets = self._services.targets
+        select = self._selectors
         named = [
-            *map(named_tag, _each(tags)),
-            *(targets.url_tag(absolute(each, self.settings.base_url)) for each in _each(url)),
-            *map(path_tag, _each(path)),
-            *map(route_tag, _each(route)),
-            *([] if user is None else [user_tag(partition_of(str(user)))]),
-            *([EVERYTHING] if everything else []),
+            *select.tags(tags),
+            *select.urls(url),
+            *select.paths(path),
+            *select.routes(route),
+            *select.user(user),
+            *select.everything(everything),
         ]
         if not named:
             raise ValueError("purge what? tags=, url=, path=, route=, user= or everything=True")
@@ -194,6 +198,8 @@ class Cache:
     def attach(self, app: ASGIApp) -> None:
         """Take note of the app that is asked when a response is to be made in advance."""
         self._app = app
+        if self._is_to_be_warmed:
+            self.begin_warming()
 
     async def warm(
         self,
@@ -215,7 +221,8 @@ class Cache:
         if self._app is None:
             raise ValueError("warm by which app? Make a CacheMiddleware with cache=... first")
         located = absolute(url, self.settings.base_url)
-        services, scope = self._services, warming_scope(located, headers or {}, user)
+        services = self._services
+        scope = warming_scope(located, self.settings.root_path, headers or {}, user)
         if user is not None:
             whose = KnownUser(services.identity, str(user))
             services = replace(services, identity=whose)
@@ -239,8 +246,9 @@ class Cache:
             await self.close()
 
     def begin_warming(self) -> None:
-        """Begin to warm what the settings list, in the background."""
-        if self.settings.warm and has_background():
+        """Begin to warm what the settings list, in the background, once there is an app."""
+        self._is_to_be_warmed = self._app is None
+        if self.settings.warm and self._app is not None and has_background():
             urls = self.settings.warm
             self._warming = asyncio.get_running_loop().create_task(warm_all(self.warm, urls))
 
@@ -249,14 +257,11 @@ class Cache:
 
         The cache may be used again: an app may be started more than once.
         """
+        self._is_to_be_warmed = False
         if self._warming is not None and not self._warming.done():
             self._warming.cancel()
         await self._services.flights.finish(CLOSE_TIMEOUT)
         await self.store.close()
-
-
-def _each(named: str | Iterable[str]) -> Iterable[str]:
-    return (named,) if isinstance(named, str) else named
 
 
 def identifier(name: str) -> bytes:

@@ -84,7 +84,9 @@ class Settings:
     warm: tuple[str, ...] = ()
     """URLs whose responses are made and stored when the app starts."""
     base_url: str = ""
-    """Scheme and host that clients use, where a URL to be warmed is only a path."""
+    """Scheme and host as the app sees them, where a URL to be warmed or purged is only a path."""
+    root_path: str = ""
+    """Where the app is mounted, as its scopes have it: for URLs that are warmed or purged."""
 
 
 _DEFAULTS: Final = Settings()
@@ -182,6 +184,7 @@ def _setting_readers() -> dict[str, Reader]:
         "targeted_fields": read_field_names,
         "cache_status_name": _read_cache_status_name,
         "base_url": _read_base_url,
+        "root_path": _read_root_path,
     }
     return readers_of(Settings, VOLATILITY, special)
 
@@ -250,11 +253,18 @@ def _is_address(text: str | None) -> bool:
 
 
 def _read_base_url(value: object) -> str:
-    url = read_text(value)
+    url = read_text(value).lower()
     scheme, _, host = url.partition("://")
     if url and (scheme not in {"http", "https"} or not _HOST.fullmatch(host)):
         raise Unfit(value, "is not a scheme and a host: write 'https://example.org'")
-    return url.lower()
+    return url
+
+
+def _read_root_path(value: object) -> str:
+    path = read_text(value)
+    if path and (not path.startswith("/") or path.endswith("/")):
+        raise Unfit(value, "is not where an app is mounted: write '/api'")
+    return path
 
 
 def _read_cache_status_name(value: object) -> str:

@@ -63,6 +63,8 @@ class Targets:
         self._salt = tuple(part.encode() for part in salt)
         self._hosts = None if hosts is None else {host.lower().encode() for host in hosts}
         self._memo: dict[_Line, Target] = {}
+        self.patterns: tuple[str, ...] = tuple(pattern.text for pattern, _ in rules.entries)
+        """Those of the rules, as they were written."""
 
     def host(self, scope: Scope) -> bytes | None:
         """Return the Host field in lower case; nothing if it cannot be part of a key.

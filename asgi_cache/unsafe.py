@@ -110,9 +110,9 @@ class Unsafe:
     async def _record(self, tags: list[str]) -> None:
         try:
             await self._services.holdings.purge(tags)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             url = self._own.url.partition("?")[0]  # the rest may hold what is no log's business
-            logger.exception("an invalidation could not be recorded: %r", url)
+            logger.error("an invalidation could not be recorded: %r: %s", url, error)  # noqa: TRY400
 
     async def _rule_tags(self) -> list[str]:
         """Return the tags that the route's rule says a success purges."""

@@ -71,10 +71,12 @@ class NobodysClient:
             self._answered.set()
 
 
-def warming_scope(url: str, headers: Mapping[str, str], user: str | int | None) -> Scope:
+def warming_scope(
+    url: str, root_path: str, headers: Mapping[str, str], user: str | int | None
+) -> Scope:
     """Return the scope of a GET request for *url*, as a server would make it."""
     split = urlsplit(url)
-    fields = [(b"host", split.netloc.encode("idna" if not split.netloc.isascii() else "ascii"))]
+    fields = [(b"host", split.netloc.encode())]
     fields += [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers.items()]
     port = split.port or (443 if split.scheme == "https" else 80)
     scope: Scope = {
@@ -85,7 +87,7 @@ def warming_scope(url: str, headers: Mapping[str, str], user: str | int | None) 
         "scheme": split.scheme,
         "path": unquote(split.path),
         "raw_path": split.path.encode(),
-        "root_path": "",
+        "root_path": root_path,
         "query_string": split.query.encode(),
         "headers": fields,
         "client": None,

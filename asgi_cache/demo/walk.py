@@ -20,6 +20,9 @@ AT_ONCE: Final = 50
 LAG: Final = 0.1
 """Seconds after which every process knows of a write in another one."""
 
+SETTLED: Final = 0.05
+"""Seconds after which a write is over: it purges once more when the app has returned."""
+
 REFRESH_LIMIT: Final = 10.0
 """Seconds within which a stale response must have been replaced."""
 
@@ -217,6 +220,7 @@ def write_invalidates(tour: Tour) -> str:
     expect_hit(tour.client.get(tour.task, tour.alice))
     put = tour.client.send("PUT", tour.task, tour.alice, content={"title": title})
     expect(put.status == 200, "Alice to change her task", put)
+    time.sleep(SETTLED)
     read = tour.client.get(tour.task, tour.alice)
     expect(read.content["title"] == title, "the title that was just written", read)
     expect_miss(read)
@@ -235,6 +239,7 @@ def addition_invalidates(tour: Tour) -> str:
     expect_miss(tour.client.get("/tasks?page=2", tour.bob))
     added = tour.client.send("POST", "/tasks", tour.alice, content=_new_task("Added"))
     expect(added.status == 201, "a new task", added)
+    time.sleep(SETTLED)
     read = tour.client.get("/tasks", tour.alice)
     numbers = [task["id"] for task in read.content]
     expect(added.content["id"] in numbers, "the new task in the list", read)

@@ -168,9 +168,10 @@ def _read_text(text: str) -> str:
 
 
 def _read_timeout(text: str) -> float:
-    seconds = parse_duration(text)
-    if seconds <= 0:
-        raise Unfit(text, "must be more than 0, such as '50ms'")
+    seconds = parse_duration(text, {})
+    if not 0 < seconds <= _LONGEST:
+        why = f"is {seconds:g} s, and must be more than 0 and at most {_LONGEST:g} s"
+        raise Unfit(text, f"{why}, such as '50ms'")
     return seconds
 
 
@@ -200,6 +201,9 @@ def _read_choice(choices: Mapping[str, Any], text: str) -> Any:
 
 
 _read_boolean = partial(_read_choice, {"true": True, "false": False})
+
+_LONGEST: Final = 10.0
+"""Seconds beyond which a deadline is a mistake, such as a unit that was left out."""
 
 _SECRETS: Final = frozenset({"password", "ssl_password"})
 """Options whose values no error repeats."""

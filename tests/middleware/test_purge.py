@@ -318,3 +318,39 @@ async def test_a_path_is_purged_on_the_host_of_the_settings(cached):
     await ask(cache, TASK)
     await cache.cache.purge(url=TASK)
     assert not await is_stored(cache, TASK)
+
+
+@pytest.mark.parametrize(
+    ("selectors", "message"),
+    [
+        pytest.param({"path": "tasks"}, "path='tasks' is not a path", id="a-path-without-a-slash"),
+        pytest.param({"path": "/tasks?page=2"}, "url= takes a query", id="a-path-with-a-query"),
+        pytest.param({"tags": ""}, "tags='' names nothing", id="an-empty-tag"),
+        pytest.param({"tags": [1]}, "tags=1 names nothing", id="a-tag-that-is-no-string"),
+        pytest.param({"user": ""}, "user='' names nothing", id="an-empty-user"),
+        pytest.param({"route": "/project"}, "is no rule's pattern", id="an-unknown-route"),
+        pytest.param({"url": "/tasks"}, "base_url", id="a-url-without-a-host"),
+        pytest.param({"url": "http://h:x/"}, "has a port", id="a-port-that-is-none"),
+        pytest.param({"url": "http://h/a b"}, "escaped", id="a-space"),
+        pytest.param({}, "purge what", id="nothing"),
+    ],
+)
+async def test_a_purge_that_could_hit_nothing_is_refused(cache, selectors, message):
+    """Who purges by mistake what cannot be there must hear of it."""
+    with pytest.raises(ValueError, match=message):
+        await cache.cache.purge(**selectors)
+
+
+async def test_urls_of_a_mounted_app(cached):
+    """``root_path`` is where the app is mounted; rules and ``path=`` speak of what is below."""
+    rules = {"/x": {"ttl": 60, "query": ["page"]}}
+    cache = cached(rules=rules, base_url="http://example.com", root_path="/api")
+    target = "/api/x?page=1&utm=3"
+    for selectors in ({"url": target}, {"path": "/x"}):
+        await ask(cache, target, root_path="/api")
+        assert await is_stored(cache, target, root_path="/api")
+        await cache.cache.purge(**selectors)
+        assert not await is_stored(cache, target, root_path="/api")
+    await cache.cache.purge(everything=True)
+    await cache.cache.warm(target)
+    assert await is_stored(cache, target, root_path="/api")

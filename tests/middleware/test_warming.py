@@ -207,3 +207,30 @@ async def test_the_server_hears_of_the_end_when_the_cache_is_closed(cached):
 
     await cache({"type": "lifespan"}, None, send)
     assert log == ["lifespan.startup.complete", "closed", "lifespan.shutdown.complete"]
+
+
+def test_a_mounted_app_is_warmed_when_it_is_asked_first():
+    """Its middleware is made then, and not when the app around it starts."""
+    cache = Cache(
+        rules={"/**": 60}, base_url="http://testserver", root_path="/api", warm=["/api/numbers/1"]
+    )
+    mounted = FastAPI()
+
+    @mounted.get("/numbers/{number}")
+    def read_number(number: int) -> int:
+        return number
+
+    mounted.add_middleware(CacheMiddleware, cache=cache)
+    app = FastAPI(lifespan=cache.lifespan)
+    app.mount("/api", mounted)
+    with TestClient(app) as client:
+        client.get("/api/numbers/2")
+        while "hit" not in client.get("/api/numbers/1").headers["cache-status"]:
+            pass
+
+
+@pytest.mark.parametrize("root_path", ["api", "/api/", "/"])
+def test_where_an_app_is_mounted_is_a_path(root_path):
+    """A slash in front, and none behind."""
+    with pytest.raises(ConfigurationError, match="is not where an app is mounted"):
+        Cache(root_path=root_path)

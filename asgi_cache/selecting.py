@@ -1,0 +1,72 @@
+"""What a purge names: from the words of whoever orders it to the tags of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from asgi_cache.config import Settings
+from asgi_cache.identity import partition_of
+from asgi_cache.locating import absolute
+from asgi_cache.tags import EVERYTHING, named_tag, path_tag, route_tag, user_tag
+from asgi_cache.targets import Targets
+from asgi_cache.wording import suggest
+
+
+class Selectors:
+    """Turns what is to be purged into tags.
+
+    Every method raises ``ValueError`` for what could not name a stored response: a purge
+    that hits nothing by mistake would be noticed by its users only.
+    """
+
+    def __init__(self, targets: Targets, settings: Settings) -> None:
+        self._targets = targets
+        self._settings = settings
+
+    def tags(self, names: str | Iterable[str]) -> list[str]:
+        """Return the tags of *names* that rules, responses or handlers give."""
+        return [named_tag(_text(name, "tags")) for name in _each(names)]
+
+    def urls(self, urls: str | Iterable[str]) -> list[str]:
+        """Return the tags of absolute URLs, or of paths on the setting ``base_url``."""
+        settings = self._settings
+        located = [absolute(_text(url, "url"), settings.base_url) for url in _each(urls)]
+        return [self._targets.url_tag(url, settings.root_path) for url in located]
+
+    def paths(self, paths: str | Iterable[str]) -> list[str]:
+        """Return the tags of all that is at or below *paths*."""
+        return [path_tag(_path(path)) for path in _each(paths)]
+
+    def routes(self, patterns: str | Iterable[str]) -> list[str]:
+        """Return the tags of the rules with these *patterns*."""
+        return [route_tag(self._route(pattern)) for pattern in _each(patterns)]
+
+    def user(self, user: str | int | None) -> list[str]:
+        """Return the tag of a user's partition."""
+        return [] if user is None else [user_tag(partition_of(_text(str(user), "user")))]
+
+    def everything(self, everything: bool) -> list[str]:
+        """Return the tag of all there is."""
+        return [EVERYTHING] if everything else []
+
+    def _route(self, pattern: str) -> str:
+        patterns = self._targets.patterns
+        if pattern not in patterns:
+            raise ValueError(f"route={pattern!r} is no rule's pattern{suggest(pattern, patterns)}")
+        return pattern
+
+
+def _each(named: str | Iterable[str]) -> Iterable[str]:
+    return (named,) if isinstance(named, str) else named
+
+
+def _text(name: object, argument: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{argument}={name!r} names nothing: it is a string that is not empty")
+    return name
+
+
+def _path(path: str) -> str:
+    if not path.startswith("/") or set("?#") & set(path):
+        raise ValueError(f"path={path!r} is not a path such as '/tasks'; url= takes a query")
+    return path

@@ -24,7 +24,7 @@ from asgi_cache.targets import Target
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-under_way: set[asyncio.Future[None]] = set()
+under_way: set[asyncio.Future[bool]] = set()
 """Purges that are being recorded, so that they are not collected before they are done."""
 
 ABOUT_CONTENT = frozenset({b"content-length", b"transfer-encoding"})
@@ -49,6 +49,8 @@ class Unsafe:
         self._delivery: Delivery | None = None
         self._recording: Run | None = None
         self._voided: list[str] = []
+        self._is_recorded = False
+        """What this request makes untrue is void."""
         self._changes = services.holdings.changes
         self._answered = False
 
@@ -95,24 +97,25 @@ class Unsafe:
         ]
         if tags:
             self._voided = tags
-            await self._purge(tags)
+            self._is_recorded = await self._purge(tags)
 
-    async def _purge(self, tags: list[str]) -> None:
-        """Record a purge; a client that leaves in the middle of it does not stop it."""
+    async def _purge(self, tags: list[str]) -> bool:
+        """Record a purge, and say whether it was; a client that leaves does not stop it."""
         if not has_background():
-            await self._record(tags)
-            return
+            return await self._record(tags)
         task = asyncio.ensure_future(self._record(tags))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
-    async def _record(self, tags: list[str]) -> None:
+    async def _record(self, tags: list[str]) -> bool:
         try:
             await self._services.holdings.purge(tags)
         except StoreUnavailable as error:
             url = self._own.url.partition("?")[0]  # the rest may hold what is no log's business
             logger.error("an invalidation could not be recorded: %r: %s", url, error)  # noqa: TRY400
+            return False
+        return True
 
     async def _rule_tags(self) -> list[str]:
         """Return the tags that the route's rule says a success purges."""
@@ -139,7 +142,7 @@ class Unsafe:
         anything else was purged since the request came, it may be older than that.
         """
         own = self._own
-        if self._services.holdings.changes != self._changes + 1:
+        if not self._is_recorded or self._services.holdings.changes != self._changes + 1:
             return None
         located = combined(fields, b"content-location")
         is_own = located is not None and same_origin(own.url, located) == own.url

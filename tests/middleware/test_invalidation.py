@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from asgi_cache import StoreUnavailable
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
@@ -172,8 +173,15 @@ async def test_a_location_under_a_root_path_finds_its_rule(cached):
     assert not await is_stored(cache, "/api/b?x=1", root_path="/api")
 
 
-async def test_an_answer_to_post_that_another_purge_overtook_is_not_stored(cached):
-    """It may hold what was read before that purge, which came before its own."""
+async def unavailable(*arguments, **options):
+    raise StoreUnavailable("away")
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["before-its-own", "in-place-of-its-own"])
+async def test_an_answer_to_post_that_another_purge_overtook_is_not_stored(
+    cached, monkeypatch, fails
+):
+    """It may hold what was read before that purge."""
     begun, purged = anyio.Event(), anyio.Event()
 
     async def app(scope, receive, send):
@@ -191,6 +199,10 @@ async def test_an_answer_to_post_that_another_purge_overtook_is_not_stored(cache
         tasks.start_soon(post)
         await begun.wait()
         await cache.cache.purge(tags="anything")
-        purged.set()
+        with monkeypatch.context() as patched:
+            if fails:
+                patched.setattr(cache.cache.store, "append", unavailable)
+            purged.set()
+            await anyio.wait_all_tasks_blocked()
     cache.app = App(Response(b"new"))
     assert (await ask(cache)).body == b"new"

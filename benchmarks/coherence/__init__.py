@@ -1,0 +1,1 @@
+"""How fast processes agree: purges, shared runs, and what following the log costs."""

@@ -122,14 +122,23 @@ class Holdings:
         *free* returns the tags that came free with its request. *former* is the response with
         the same body that was stored in its place, if there is one.
         """
-        if self._log.judge(stored, free) is None:
-            return  # purged while it was made: a newer one may be in its place
+        if self._log.judge(stored, free) is None or await self._is_late(stored):
+            return
         await self.put(stored, former)
         if variant is not None:
             # Of two processes that do this at once, one's variant is lost: a miss, no more.
             record = await self._get(primary, latest=True)
             index = record if isinstance(record, VariantIndex) else None
             await self._list(index, with_variant(index, primary, variant), keep_for(stored))
+
+    async def _is_late(self, stored: StoredResponse) -> bool:
+        """Whether one that was begun after a purge is in its place, which it was begun before."""
+        if stored.birth >= self._log.position:
+            return False
+        record = await self._get(stored.key)
+        if not isinstance(record, StoredResponse) or record.log != stored.log:
+            return False
+        return record.birth > stored.birth
 
     async def _list(self, former: VariantIndex | None, index: VariantIndex, ttl: float) -> None:
         """Store *index*, and forget the variants that it has no room for."""

@@ -305,6 +305,31 @@ async def test_a_fill_that_a_soft_purge_overtook_is_stale(cached):
     assert "ttl=0" in (await ask(cache))["cache-status"]
 
 
+async def test_a_fill_that_ends_late_does_not_replace_a_newer_one(cached):
+    """What a soft purge overtook is stale at once, and the one begun after it is not."""
+    gates = [anyio.Event(), anyio.Event()]
+    begun = []
+
+    async def app(scope, receive, send):
+        number = len(begun)
+        begun.append(number)
+        await gates[number].wait()
+        await Response([b"old", b"new"][number]).send_to(scope, send)
+
+    cache = cached(app, rules={"/": 600})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, cache)
+        await anyio.wait_all_tasks_blocked()
+        await cache.cache.purge(path="/", soft=True)
+        tasks.start_soon(ask, cache)
+        await anyio.wait_all_tasks_blocked()
+        gates[1].set()
+        await anyio.wait_all_tasks_blocked()
+        gates[0].set()
+    answer = await ask(cache)
+    assert (answer.body, answer.cache_status) == (b"new", "asgi-cache; hit")
+
+
 async def test_waiting_for_other_processes_where_there_are_none(cache):
     """In one process a purge is known when it is made."""
     await ask(cache, TASK)

@@ -141,7 +141,7 @@ class Unsafe:
         It is born after the invalidation, which it survives (RFC 9110, section 9.3.3). If
         anything else was purged since the request came, it may be older than that.
         """
-        own = self._own
+        own, birth = self._own, self._services.holdings.birth()  # before anything is awaited
         if not self._is_recorded or self._services.holdings.changes != self._changes + 1:
             return None
         located = combined(fields, b"content-location")
@@ -158,7 +158,6 @@ class Unsafe:
         self._responder.outcome.forwarded = "method"
         posted = replace(asked, request=replace(asked.request, method="POST"))
         self._delivery = Delivery(posted, None, self._services, self._responder)
-        birth = self._services.holdings.birth()
         return Run(posted, None, self._services, birth, self._delivery.take)
 
 

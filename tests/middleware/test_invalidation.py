@@ -206,3 +206,20 @@ async def test_an_answer_to_post_that_another_purge_overtook_is_not_stored(
             await anyio.wait_all_tasks_blocked()
     cache.app = App(Response(b"new"))
     assert (await ask(cache)).body == b"new"
+
+
+async def test_an_answer_to_post_is_born_with_its_own_purge(cached):
+    """What is purged while it is found out whose it is applies to it."""
+
+    async def user_id(request):
+        if request.method == "GET" and not purged:
+            purged.append(await cache.cache.purge(tags="task", soft=False))
+        return None
+
+    purged = []
+    fields = {"Content-Location": "/", "Cache-Control": "max-age=60", "Cache-Tag": "task"}
+    cache = cached(App(Response(b"old", fields)), rules={"/": 60}, user_id=user_id)
+    await ask(cache, method="POST")
+    cache.app = App(Response(b"new"))
+    assert (await ask(cache)).body == b"new"
+    assert purged

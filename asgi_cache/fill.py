@@ -46,6 +46,7 @@ class Sought:
     key: bytes
     """Of the responses that are to be shared: its primary key, and what it varies by."""
     birth: Birth
+    """Where the purge log was when it was asked for."""
     insists: bool = False
     """Nothing will do that was made before."""
     for_later: bool = False
@@ -84,7 +85,8 @@ class Fill:
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         sought = self._sought
         self._flight.has_run = True
-        run = Run(sought.asked, sought.stored, self._services, sought.birth, self._tell)
+        birth = self._services.holdings.birth()  # what was purged while it waited is no matter
+        run = Run(sought.asked, sought.stored, self._services, birth, self._tell)
         await run.run(app, scope, receive)
 
     async def _wait_for_turn(self) -> StoredResponse | None:

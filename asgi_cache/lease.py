@@ -47,11 +47,14 @@ class Lease:
         self._holdings = holdings
         self._name = name
         self._token = token_bytes(8)
+        self._may_be_ours = False
+        """The store was asked for it, and has not said that another has it."""
         self._timer: asyncio.TimerHandle | None = None
         self._prolonging: asyncio.Task[None] | None = None
 
     async def take(self) -> Turn:
         """Take the lease, unless another process has it."""
+        self._may_be_ours = True
         try:
             holder = await self._holdings.claim(self._name, self._token, TTL)
         except StoreUnavailable:
@@ -59,14 +62,16 @@ class Lease:
         if holder == self._token:
             self._prolong_later()
             return Turn.OURS
+        self._may_be_ours = False
         return Turn.EVERYBODYS if holder == MARK else Turn.ANOTHERS
 
     async def give_up(self, *, marked: bool = False) -> None:
         """Let another process have it; *marked*, let all run the app for themselves."""
-        if self._timer is None:
+        if not self._may_be_ours:
             return
-        self._timer.cancel()
-        self._timer = None
+        self._may_be_ours = False
+        if self._timer is not None:
+            self._timer.cancel()
         if self._prolonging is not None:
             self._prolonging.cancel()
         mark = MARK if marked else None

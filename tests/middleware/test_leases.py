@@ -149,6 +149,26 @@ async def test_a_run_that_is_cancelled_gives_up_its_lease(process, server):
     await until(lambda: not leases(server))
 
 
+async def test_a_lease_is_given_up_by_who_did_not_hear_that_it_has_it(process, server):
+    """A request that is cancelled while it asks for the lease may have got it."""
+    cache = process(App())
+    claim, claimed = cache.cache.store.claim, asyncio.Event()
+
+    async def claim_and_wait(*arguments):
+        await claim(*arguments)
+        claimed.set()
+        await asyncio.Event().wait()
+
+    cache.cache.store.claim = claim_and_wait
+    task = asyncio.create_task(ask(cache))
+    await claimed.wait()
+    assert leases(server)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await until(lambda: not leases(server))
+
+
 async def test_every_lease_has_a_time_to_live(process, server):
     """Nothing that a process leaves behind stays."""
     app = Gate()

@@ -6,12 +6,18 @@ A `run.Run` says it once; each client that waits makes its own answer of it (`de
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeAlias
 
 from starlette.types import Message
 
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.storing import Received
+
+OF_ONE_REQUEST = frozenset(
+    {"credentials", "reflected-origin", "request-body", "request-no-store", "stale-if-error"}
+)
+"""Obstacles to storing that another request to the same URL may not meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,16 @@ class Settled:
     """The app has said that it is still good (304)."""
     renewed: bool = False
     """It is stored anew."""
+    obstacle: str | None = None
+    """Why nobody but who asked may have it: what the app added to it in its 304 forbids storing."""
     detail: str | None = None
 
 
 Event: TypeAlias = Head | Part | End | Settled
+
+
+def is_of_one_request(head: Head) -> bool:
+    """Whether another request to the same URL may get a response that can be shared."""
+    return (
+        head.received.response.status >= HTTPStatus.BAD_REQUEST or head.obstacle in OF_ONE_REQUEST
+    )

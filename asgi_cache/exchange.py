@@ -44,6 +44,7 @@ from asgi_cache.policy.validation import (
     unconditional_fields,
     validating_fields,
 )
+from asgi_cache.request_body import BufferedReceive
 from asgi_cache.responder import Responder
 from asgi_cache.run import Run
 from asgi_cache.services import Services
@@ -158,8 +159,11 @@ class Exchange:
         if await self._refuse_to_ask(asked.rule) or await self._spare(asked, found.stored):
             return
         self.outcome.forwarded = reason
-        if not self._is_worth_sharing(asked, found) or not await self._share(asked, found):
-            await self._run_alone(asked, found.stored)
+        if self._is_worth_sharing(asked, found):
+            asked, is_empty = await _read_ahead(asked)
+            if is_empty and await self._share(asked, found):
+                return
+        await self._run_alone(asked, found.stored)
 
     async def _spare(self, asked: Asked, stored: StoredResponse | None) -> bool:
         """Serve stale without asking an app that has just failed, if the request permits it."""
@@ -211,9 +215,11 @@ class Exchange:
             sought = Sought(asked, found.stored, key, birth, insists=insists)
             flight = self._services.flights.under_way(sought.flight_key)
             if flight is not None and insists:
-                flight, former = flight.successor, flight
+                former = flight
+                flight = former.successor
                 if flight is None:
-                    return await self._lead(sought, after=former)
+                    after = None if former.is_streaming else former
+                    return await self._lead(sought, after=after)
             if flight is None:
                 return await self._lead(sought)
             self.outcome.collapsed = True
@@ -222,9 +228,10 @@ class Exchange:
             if await follower.follow(self._services.clock):
                 return True
             self.outcome = self._responder.outcome = Outcome(forwarded=self.outcome.forwarded)
-            if not follower.varies_by or follower.varies_by == vary:
+            if follower.varies_by and follower.varies_by != vary:
+                vary = follower.varies_by
+            elif not follower.may_try_again:
                 return False
-            vary = follower.varies_by
         return False
 
     async def _lead(self, sought: Sought, after: Flight | None = None) -> bool:
@@ -309,6 +316,18 @@ class Exchange:
             await self._app(scope, why.receive, send)
         finally:
             self._note_what_the_app_said(scope)
+
+
+async def _read_ahead(asked: Asked) -> tuple[Asked, bool]:
+    """Read what content a request brings that should have none; whether it has none.
+
+    Others must neither wait for it nor be answered with what the app makes of it.
+    """
+    if asked.request.method == "POST":
+        return asked, True
+    receive = BufferedReceive(asked.receive)
+    content = await receive.body(0)
+    return replace(asked, receive=receive), content is not None
 
 
 def _is_too_long(scope: Scope) -> bool:

@@ -6,13 +6,12 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope
 
 from asgi_cache.asking import Asked
 from asgi_cache.errors import StoreUnavailable
-from asgi_cache.events import End, Event, Head, Settled
+from asgi_cache.events import End, Event, Head, Part, Settled, is_of_one_request
 from asgi_cache.flight import Flight
 from asgi_cache.holdings import Birth
 from asgi_cache.lease import WAIT, Lease, Turn, pauses
@@ -28,12 +27,6 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 REFRESH_TIMEOUT = 60.0
 """Seconds that a refresh may take; one that hangs must not keep others from its key."""
-
-
-OF_ONE_REQUEST = frozenset(
-    {"credentials", "reflected-origin", "request-body", "request-no-store", "stale-if-error"}
-)
-"""Obstacles to storing that another request to the same URL may not meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +121,13 @@ class Fill:
 
     async def _tell(self, event: Event) -> None:
         """Pass on what the run tells, and let other processes know what it means for them."""
-        if isinstance(event, Head) and _is_for_one(event):
+        if isinstance(event, Head) and self._sought.stored is None and _is_for_one(event):
             self._services.flights.mark_unshared(self._sought.key)
             self._give_up_lease(marked=True)
+        elif (isinstance(event, Head) and event.obstacle is not None) or (
+            isinstance(event, Part) and event.is_lost
+        ):
+            self._give_up_lease()  # nothing comes of it that others could wait for
         await self._flight.tell(event)
         if isinstance(event, End | Settled):
             self._give_up_lease(after=event.stored)
@@ -170,8 +167,6 @@ def _is_for_one(head: Head) -> bool:
     An error may pass, or have been provoked by who wants others to be slow. So may what
     only this request is to blame for.
     """
-    if head.received.response.status >= HTTPStatus.BAD_REQUEST:
+    if is_of_one_request(head):
         return False
-    if head.obstacle is None:
-        return not is_reusable(head.received)
-    return head.obstacle not in OF_ONE_REQUEST
+    return head.obstacle is not None or not is_reusable(head.received)

@@ -96,6 +96,11 @@ class Flight:
             return False
         return bool(self._events) or self._loop.time() - self._began_at < PATIENCE
 
+    @property
+    def is_streaming(self) -> bool:
+        """Whether the head has come, and nothing says when the body will have."""
+        return any(isinstance(e, Head) and not e.is_measured for e in self._events[:1])
+
     async def tell(self, event: Event) -> None:
         """Take what the run tells; wait if readers could not keep up with it."""
         match event:
@@ -191,8 +196,9 @@ class Flight:
                 self._leave_behind(slowest)
 
     def _leave_behind(self, index: int) -> None:
+        others_wait = any(reader.index > index for reader in self._readers)
         for reader in list(self._readers):
-            if reader.index == index and not reader.leads:
+            if reader.index == index and (others_wait or not reader.leads):
                 reader.is_left_behind = True
                 self.leave(reader)
 

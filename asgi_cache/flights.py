@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from asyncio import Task
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
-from asgi_cache.flight import Flight
+from asgi_cache.flight import PATIENCE, Flight
 from asgi_cache.policy.fields import Fields
 
 BACKGROUND_LIMIT = 64
@@ -96,18 +97,23 @@ class Flights:
         _, running = await asyncio.wait(tasks, timeout=seconds)
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:  # an app may not let itself be stopped
+            await asyncio.wait(running, timeout=seconds)
 
     def _end(self, flight: Flight, task: Task[None]) -> None:
         """Leave nobody waiting, even for a task that was cancelled before it began."""
         self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # the client that began it is told by the flight
         flight.end(asyncio.CancelledError())
 
     def _close(self, key: bytes, flight: Flight) -> None:
         """Let nobody join what has landed; the next in line takes its place."""
+        if self._open.get(key) is not flight:
+            return  # another has taken its place
         if flight.successor is not None:
             self._open[key] = flight.successor
-        elif self._open.get(key) is flight:
+        else:
             del self._open[key]
 
 
@@ -119,7 +125,9 @@ def _is_here(task: Task[None]) -> bool:
 async def _fly(flight: Flight, work: Work, after: Flight | None) -> None:
     try:
         if after is not None:
-            await after.landed.wait()
+            with suppress(TimeoutError):  # it may be stuck, or stream for hours
+                async with asyncio.timeout(PATIENCE):
+                    await after.landed.wait()
         await work(flight)
     except BaseException as error:
         flight.end(error)

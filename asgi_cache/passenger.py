@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from asgi_cache.asking import Asked
 from asgi_cache.delivery import Delivery
 from asgi_cache.errors import LeftBehind
-from asgi_cache.events import End, Event, Head, Part, Settled
+from asgi_cache.events import End, Event, Head, Part, Settled, is_of_one_request
 from asgi_cache.flight import PATIENCE, Flight, Reader
 from asgi_cache.policy.fields import vary_names
 from asgi_cache.policy.keeping import stored_response
@@ -41,6 +42,8 @@ async def lead(flight: Flight, delivery: Delivery) -> bool:
     _take_over(flight)
     if flight.failed:
         await _answer_for_failure(flight, delivery)
+    elif flight.error is not None and not isinstance(flight.error, asyncio.CancelledError):
+        raise flight.error
     elif flight.error is not None:
         raise LeftBehind("the run of the app was stopped")
     elif not flight.has_run and not delivery.has_begun:
@@ -75,6 +78,8 @@ class Follower:
         self._flight = flight
         self._delivery = delivery
         self._asked = asked
+        self.may_try_again: bool = False
+        """What kept the flight from bringing a response for all was its leader's request."""
         self.varies_by: tuple[bytes, ...] = ()
         """The flight brings a variant for other requests, which these fields tell apart."""
 
@@ -118,11 +123,12 @@ class Follower:
             case Head() if event.received.response.status in ERRORS and self._has_stale():
                 return True
             case Head() if event.obstacle is not None:
+                self.may_try_again = is_of_one_request(event)
                 return False
             case Head():
                 return self._agrees(self._terms(event), now)
             case Settled():
-                return self._agrees(event.stored, now)
+                return event.obstacle is None and self._agrees(event.stored, now)
             case End():
                 return event.stored is not None
             case Part():
@@ -132,9 +138,15 @@ class Follower:
         return self._delivery.stale_for_error() is not None
 
     def _terms(self, head: Head) -> StoredResponse:
-        """Return what is known of the response by its head; the first follower finds it out."""
+        """Return what is known of the response by its head; the first follower finds it out.
+
+        The time that it took to make is no part of its age for those who waited for it.
+        """
         if self._flight.terms is None:
-            self._flight.terms = stored_response(head.received, self._asked.key, b"")
+            terms = stored_response(head.received, self._asked.key, b"")
+            took = head.received.arrived_at - head.received.requested_at
+            age = max(0.0, terms.initial_age - max(0.0, took))
+            self._flight.terms = replace(terms, initial_age=age)
         return self._flight.terms
 
     def _agrees(self, terms: StoredResponse, now: float) -> bool:

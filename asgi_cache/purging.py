@@ -111,8 +111,7 @@ class PurgeLog:
                 self._note_hard(tag, purge.position)
 
     def _note_hard(self, tag: str, position: int) -> None:
-        self._purged.pop(tag, None)
-        self._purged[tag] = position
+        self._purged[tag] = max(position, self._purged.pop(tag, position))
         if len(self._purged) > self._limit:
             for oldest in list(islice(self._purged, len(self._purged) - self._limit // 2)):
                 self._forget_until(self._purged.pop(oldest))

@@ -7,6 +7,12 @@ from asgi_cache.policy.fields import Fields, combined
 MOST_DIGITS = 19
 """Digits of a length beyond which it is not read; no body is that long."""
 
+CHUNK_OVERHEAD = 250
+"""Bytes of memory that a chunk takes besides its content, here and in a flight."""
+
+LEAST_OVERHEAD = 1024 * 1024
+"""Bytes of it that are never too many."""
+
 
 class Recorder:
     """Keeps the chunks of a body until it is known to be complete, or too large to keep."""
@@ -17,6 +23,7 @@ class Recorder:
         self._limit = limit
         self._chunks: list[bytes] = []
         self._length = 0
+        self._overhead = 0
 
     @property
     def announces_length(self) -> bool:
@@ -26,11 +33,14 @@ class Recorder:
     @property
     def overflowed(self) -> bool:
         """Whether the body is, or will be, longer than may be kept."""
-        return max(self._length, self._announced or 0) > self._limit
+        if max(self._length, self._announced or 0) > self._limit:
+            return True
+        return self._overhead > max(self._limit, LEAST_OVERHEAD)
 
     def add(self, chunk: bytes) -> None:
         """Keep one more chunk; once there are too many, keep none."""
         self._length += len(chunk)
+        self._overhead += CHUNK_OVERHEAD
         if self.overflowed:
             self._chunks.clear()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from asgi_cache.asking import Asked
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.events import End, Event, Head, Part, Settled
+from asgi_cache.flight import has_background
 from asgi_cache.holdings import Birth
 from asgi_cache.policy.cache_control import parse_response
 from asgi_cache.policy.fields import Fields, vary_names
@@ -60,18 +62,27 @@ class Run:
         self._recorder: Recorder | None = None
         self._is_settled = False
         self._watched: WatchedReceive | None = None
+        self.kept: StoredResponse | None = None
+        """What has come of it in the store."""
+        self._task: asyncio.Task[object] | None = None
         self._handlers_tags: list[str] = []
         self._fields: Fields = ()
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Run *app* to its end, or until it raises."""
         self._watched = WatchedReceive(receive)
+        self._task = asyncio.current_task() if has_background() else None
         try:
             with collecting_tags() as self._handlers_tags:
                 await app(scope, self._watched, self.send)
         except Exception:
             self._note_health(failed=True)
             raise
+
+    def attend(self, watched: WatchedReceive | None, tags: list[str]) -> None:
+        """Judge by what passes through *watched*, and by *tags*, as the app runs elsewhere."""
+        self._watched, self._handlers_tags = watched, tags
+        self._task = asyncio.current_task() if has_background() else None
 
     async def send(self, message: Message) -> None:
         """Take one message of the app's."""
@@ -163,6 +174,7 @@ class Run:
         An app that was told of its client's leaving may end a stream as if it were whole.
         """
         told = self._watched is not None and self._watched.is_disconnected
+        told = told or (self._task is not None and self._task.cancelling() > 0)
         return (told and not recorder.announces_length) or self._has_content()
 
     def _has_content(self) -> bool:
@@ -182,6 +194,7 @@ class Run:
         if not are_storable(tags):
             return End(message, None, "tags")
         stored, detail = await self._keep(received, body, tags)
+        self.kept = stored
         return End(message, stored, detail)
 
     async def _keep(
@@ -229,7 +242,11 @@ class Run:
             merged, stored.key, stored.body, *self._birth, stored.tags, stored.cost
         )
         same_selection = vary_names(fields) == vary_names(stored.fields)
-        if forbidding_clause(merged) is not None or not same_selection:
+        clause = forbidding_clause(merged)
+        if clause is not None:
+            failed = await self._drop(stored)
+            return Settled(renewed, validated=True, obstacle=clause.detail, detail=failed)
+        if not same_selection:
             return Settled(renewed, validated=True, detail=await self._drop(stored))
         try:
             await self._holdings.put(renewed, stored)

@@ -20,7 +20,9 @@ class Throttle:
         self._failed_at: dict[bytes, float] = {}
 
     def note_failure(self, key: bytes) -> None:
-        """Remember that the app failed just now."""
+        """Remember that the app failed just now; who insists must not prolong the pause."""
+        if self.holds(key):
+            return
         self._failed_at.pop(key, None)
         while len(self._failed_at) >= LIMIT:
             del self._failed_at[next(iter(self._failed_at))]

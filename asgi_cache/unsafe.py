@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope
@@ -16,10 +17,11 @@ from asgi_cache.identity import user_name
 from asgi_cache.policy.fields import Fields, combined
 from asgi_cache.policy.invalidation import is_successful, pointed_to, same_origin
 from asgi_cache.policy.rule import Rule
+from asgi_cache.request_body import WatchedReceive
 from asgi_cache.responder import Responder
 from asgi_cache.run import Run
 from asgi_cache.services import Services
-from asgi_cache.tags import group_tags, named_tag, rendered
+from asgi_cache.tags import collecting_tags, group_tags, named_tag, rendered
 from asgi_cache.targets import Target
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ class Unsafe:
         """What this request makes untrue is void."""
         self._changes = services.holdings.changes
         self._answered = False
+        self._watched: WatchedReceive | None = None
+        self._handlers_tags: list[str] = []
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
         """Run *app*; its client hears of a success only after the invalidation.
@@ -61,7 +65,9 @@ class Unsafe:
         app may commit after it has answered, so that what was read in between is voided too.
         """
         try:
-            await app(self._scope, receive, self.send)
+            self._watched = WatchedReceive(receive)
+            with collecting_tags() as self._handlers_tags:
+                await app(self._scope, self._watched, self.send)
         except asyncio.CancelledError:
             if not self._answered:  # nobody knows how far the app came
                 await self._invalidate(())
@@ -69,8 +75,13 @@ class Unsafe:
         finally:
             if self._delivery is not None:
                 await self._delivery.end()
-            elif self._voided:
-                await self._purge(self._voided)
+            if again := [tag for tag in self._voided if tag not in self._spared()]:
+                await self._purge(again)
+
+    def _spared(self) -> Collection[str]:
+        """Return the tags of the answer that was stored, which is what it is after the commit."""
+        stored = self._recording is not None and self._recording.kept
+        return () if not stored else (*self._own.tags, *stored.tags)
 
     async def send(self, message: Message) -> None:
         """Take one message of the app's."""
@@ -158,7 +169,9 @@ class Unsafe:
         self._responder.outcome.forwarded = "method"
         posted = replace(asked, request=replace(asked.request, method="POST"))
         self._delivery = Delivery(posted, None, self._services, self._responder)
-        return Run(posted, None, self._services, birth, self._delivery.take)
+        run = Run(posted, None, self._services, birth, self._delivery.take)
+        run.attend(self._watched, self._handlers_tags)
+        return run
 
 
 async def nothing_more() -> Message:

@@ -102,6 +102,11 @@ def scope_of(method: str, target: str, fields: Fields, **extra: Any) -> dict[str
     }
 
 
+async def no_body() -> Message:
+    """Receive an empty body, as a server gives it to a request without one."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
 async def ask(
     app: ASGIApp,
     target: str = "/",

@@ -143,3 +143,10 @@ def test_another_log_has_none_of_the_former_ones_purges():
     log.restart(LOG, 0)
     log.advance([Purge(1, ("z",))])
     assert is_good(log, born(0), lambda: "ab")
+
+
+def test_soft_purges_do_not_make_a_hard_one_forgotten():
+    """However many follow it."""
+    soft = [Purge(n, ("a",), soft_at=0.0) for n in range(7, 16)]
+    log = log_with(Purge(1, ("a",), soft_at=0.0), Purge(5, ("a",)), *soft)
+    assert log.judge(born(3), lambda: "a") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bare import App, Response, ask
+from tests.bare import App, Response, ask, no_body
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +76,7 @@ async def test_a09_no_host(cached, fields):
     async def send(m):
         messages.append(m)
 
-    await cache(scope, None, send)
+    await cache(scope, no_body, send)
     assert messages[0]["status"] == 200
 
 
@@ -104,10 +104,10 @@ async def test_scope_headers_of_any_iterable(cached, headers):
     async def send(m):
         out.append(m)
 
-    await cache({**scope_of("GET", "/", ()), "headers": headers()}, None, send)
+    await cache({**scope_of("GET", "/", ()), "headers": headers()}, no_body, send)
     assert out[1]["body"] == b"alice"
     out.clear()
-    await cache({**scope_of("GET", "/", ()), "headers": [(b"host", b"h")]}, None, send)
+    await cache({**scope_of("GET", "/", ()), "headers": [(b"host", b"h")]}, no_body, send)
     assert out[1]["body"] == b"-"
 
 

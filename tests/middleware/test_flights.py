@@ -713,3 +713,167 @@ async def test_closing_waits_for_runs_and_then_stops_them(cached, monkeypatch):
     await cache.cache.close()
     with pytest.raises(LeftBehind):
         await task
+
+
+# What others have to do with one client's response
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param({"Set-Cookie": "session=alice"}, id="a-cookie"),
+        pytest.param({"Cache-Control": "private", "X-User": "alice"}, id="private"),
+    ],
+)
+async def test_what_a_304_adds_for_one_client_is_for_that_client(cached, clock, secret):
+    """A response that was for all is not, once the app has added what may not be stored."""
+    public = {"ETag": '"a"', "Cache-Control": "public, max-age=10"}
+    rolled = {**public, **secret}
+    app = Gate(Response(fields=public), Response(status=304, fields=rolled))
+    app.open.set()
+    cache = cached(app)
+    await ask(cache)
+    clock.advance(11)
+    app.open.clear()
+    app.begun = asyncio.Semaphore(0)
+    alice = asyncio.create_task(ask(cache))
+    await app.begun.acquire()
+    app.app.answers = (*app.app.answers, Response(status=304, fields=public))
+    bob = asyncio.create_task(ask(cache))
+    await turns()
+    app.open.set()
+    for name, value in secret.items():
+        assert value in (await alice).all(name)
+        assert value not in (await bob).all(name)
+
+
+@pytest.mark.parametrize("rules", [RULES, {}], ids=["ruled", "unruled"])
+async def test_half_a_body_of_an_app_that_swallows_its_cancellation_is_not_stored(cached, rules):
+    """A stream that ends because it was cancelled may look complete."""
+    begun = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await send({**START, "headers": [(b"cache-control", b"max-age=60")]})
+        await send(part(b"half", more=True))
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await send(part(b""))
+
+    cache = cached(app, rules=rules)
+    task = asyncio.create_task(ask(cache))
+    await begun.wait()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    cache.app = App(Response(b"whole"))
+    assert (await ask(cache)).body == b"whole"
+
+
+async def test_content_that_no_field_announces_is_for_its_own_client(cached):
+    """As in HTTP/2, where a GET may bring content without saying so; others do not wait for it."""
+
+    async def app(scope, receive, send):
+        await send(START)
+        await send(part(b"hello ", more=True))
+        await send(part((await receive()).get("body", b"")))
+
+    cache = cached(app, rules=RULES)
+    evil, plain = await asyncio.gather(ask(cache, body=b"EVIL"), ask(cache))
+    assert (evil.body, plain.body) == (b"hello EVIL", b"hello ")
+
+
+async def test_a_reload_does_not_wait_for_a_stream(cached):
+    """What may go on for hours is no reason to be silent for hours."""
+    runs, end = [], asyncio.Event()
+
+    async def app(scope, receive, send):
+        runs.append(scope)
+        await send(START)
+        await send(part(b"first ", more=True))
+        if len(runs) == 1:
+            await end.wait()
+        await send(part(b"last"))
+
+    cache = cached(app, rules=RULES)
+    stream = asyncio.create_task(ask(cache))
+    await turns()
+    reload = await ask(cache, fields={"Cache-Control": "no-cache"})
+    assert reload.body == b"first last"
+    end.set()
+    await stream
+
+
+async def test_a_leader_that_does_not_read_is_left_behind_where_others_wait(cached, monkeypatch):
+    """Its slowness is its own affair, and not that of those who joined it."""
+    monkeypatch.setattr(flight_module, "STALL", 0.01)
+    go_on, blocked = asyncio.Event(), asyncio.Event()
+
+    async def app(scope, receive, send):
+        await send(START)
+        await send(part(b"x", more=True))
+        await go_on.wait()
+        for _ in range(100):
+            await send(part(b"x" * 100, more=True))
+        await send(part(b""))
+
+    async def slow(message):
+        if message.get("body") != b"x":
+            await blocked.wait()
+
+    cache = cached(app, rules={"/**": {"ttl": 60, "max_body": 1000}})
+
+    async def starts_slowly(message):
+        if message.get("body") not in {None, b"x"}:
+            await blocked.wait()
+
+    leader = asyncio.create_task(ask(cache, on_message=starts_slowly))
+    await turns()
+    follower = asyncio.create_task(ask(cache))
+    await turns()
+    go_on.set()
+    assert len((await follower).body) == 10_001
+    blocked.set()
+    with pytest.raises(LeftBehind):
+        await leader
+
+
+async def test_many_tiny_chunks_are_too_much_to_store(cached):
+    """What holding a chunk takes counts as well as what is in it."""
+
+    async def app(scope, receive, send):
+        await send(START)
+        for _ in range(5000):
+            await send(part(b"", more=True))
+        await send(part(b"end"))
+
+    cache = cached(app, rules={"/**": {"ttl": 60, "max_body": 1000}})
+    assert (await ask(cache)).body == b"end"
+    assert "hit" not in (await ask(cache)).cache_status
+
+
+async def test_closing_is_bounded_even_by_what_cannot_be_stopped(cached, monkeypatch):
+    """An app that swallows its cancellation does not keep the server from stopping."""
+    monkeypatch.setattr("asgi_cache.cache.CLOSE_TIMEOUT", 0.01)
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    async def app(scope, receive, send):
+        begun.set()
+        while not end.is_set():
+            with suppress(asyncio.CancelledError):
+                await end.wait()
+
+    cache = cached(app, rules=RULES)
+    task = asyncio.create_task(ask(cache))
+    await begun.wait()
+    async with asyncio.timeout(5):
+        await cache.cache.close()
+    end.set()
+    await task
+
+
+async def test_followers_of_a_slow_run_have_its_answer_though_it_is_stale_by_then(cached, clock):
+    """The time that it took is no part of its age for those who waited for it."""
+    app = Gate(lambda scope: clock.advance(20) or Response())
+    await asked_at_once(cached(app, rules={"/**": 10}), app, {}, {}, {})
+    assert app.runs == 1

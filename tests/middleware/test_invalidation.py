@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from asgi_cache import StoreUnavailable
-from tests.bare import App, Response, ask
+from asgi_cache import StoreUnavailable, cache_tags
+from tests.bare import App, Response, ask, scope_of
 
 pytestmark = pytest.mark.anyio
 
@@ -222,3 +222,44 @@ async def test_an_answer_to_post_is_born_with_its_own_purge(cached):
     cache.app = App(Response(b"new"))
     assert (await ask(cache)).body == b"new"
     assert purged
+
+
+ANSWER = [(b"content-location", b"/"), (b"cache-control", b"max-age=60")]
+
+
+async def test_half_an_answer_to_post_is_not_stored(cached):
+    """An app that was told of its client's leaving may end it as if it were whole."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": ANSWER})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await send({"type": "http.response.body", "body": b""})
+
+    cache = cached(app, rules={"/": 60})
+    messages = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        pass
+
+    await cache(scope_of("POST", "/", ()), receive, send)
+    cache.app = App(Response(b"whole"))
+    assert (await ask(cache)).body == b"whole"
+
+
+async def test_an_answer_to_post_carries_its_handlers_tags(cached):
+    """What a handler says with ``cache_tags`` counts here, too."""
+
+    async def app(scope, receive, send):
+        cache_tags("task")
+        await Response(b"old", [(n.decode(), v.decode()) for n, v in ANSWER]).send_to(scope, send)
+
+    cache = cached(app, rules={"/": 60})
+    await ask(cache, method="POST")
+    assert (await ask(cache)).cache_status == "asgi-cache; hit"
+    await cache.cache.purge(tags="task")
+    assert "fwd=uri-miss" in (await ask(cache)).cache_status

@@ -347,3 +347,18 @@ async def test_a_response_made_again_is_renewed(cached, clock):
     (renewed,) = [entry.record for entry in store._records._entries.values()]
     assert renewed.body is body
     assert renewed.stored_at == clock()
+
+
+async def test_who_insists_does_not_prolong_the_pause_for_others(cached, clock):
+    """A failure during the pause does not begin another one."""
+    app = App(Response(b"old"), Response(status=503))
+    cache = cached(app, rules={"/": {"ttl": 10, "stale_if_error": 6000}})
+    await ask(cache)
+    clock.advance(11)
+    await ask(cache)
+    clock.advance(4)
+    await ask(cache, fields={"Cache-Control": "no-cache"})
+    clock.advance(1)
+    runs = app.runs
+    await ask(cache)
+    assert app.runs == runs + 1

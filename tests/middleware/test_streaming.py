@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bare import Answer, App, Response, ask, encoded, scope_of
+from tests.bare import Answer, App, Response, ask, encoded, no_body, scope_of
 
 pytestmark = pytest.mark.anyio
 
@@ -119,7 +119,7 @@ async def test_an_exception_goes_on_as_without_the_cache(cached, messages):
         answer.messages.append(message)
 
     with pytest.raises(ZeroDivisionError):
-        await cached(app, rules={"/": 60})(scope_of("GET", "/", ()), None, send)
+        await cached(app, rules={"/": 60})(scope_of("GET", "/", ()), no_body, send)
     assert [m["type"] for m in answer.messages] == [m["type"] for m in messages]
 
 
@@ -230,5 +230,5 @@ async def test_a_head_without_its_body_does_not_claim_to_be_stored(cached):
         answer.messages.append(message)
 
     with pytest.raises(ZeroDivisionError):
-        await cached(app, rules={"/": 60})(scope_of("GET", "/", ()), None, send)
+        await cached(app, rules={"/": 60})(scope_of("GET", "/", ()), no_body, send)
     assert answer.cache_status == "asgi-cache; fwd=uri-miss"

@@ -14,7 +14,7 @@ from asgi_cache.middleware import CacheMiddleware
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.tiered import TieredStore
 from asgi_cache.throttle import WINDOW
-from tests.bare import Response, scope_of
+from tests.bare import Response, no_body, scope_of
 from tests.simulation.client import SimulatedClient
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.server import SimulatedServer
@@ -67,7 +67,7 @@ class Answers:
                 self.others.append((status, message))
 
         status = []
-        await app(scope_of("GET", path, ()), asyncio.Event().wait, send)
+        await app(scope_of("GET", path, ()), no_body, send)
 
 
 def _middleware(app):

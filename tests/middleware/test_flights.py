@@ -653,10 +653,8 @@ async def test_what_is_too_large_to_store_waits_for_its_readers(cached):
     assert "fwd=uri-miss" in (await ask(cached(App(), rules=RULES))).cache_status
 
 
-async def test_a_follower_that_is_too_slow_is_left_behind(cached, monkeypatch):
-    """One slow client does not hold up the others for ever, and is not told that all was well."""
-    monkeypatch.setattr(flight_module, "STALL", 0.01)
-    go_on, blocked = asyncio.Event(), asyncio.Event()
+def overflowing(go_on):
+    """Make an app that sends one byte, and when it may go on more than is stored."""
 
     async def app(scope, receive, send):
         await send(START)
@@ -666,20 +664,37 @@ async def test_a_follower_that_is_too_slow_is_left_behind(cached, monkeypatch):
             await send(part(b"x" * 100, more=True))
         await send(part(b""))
 
-    async def slow(message):
-        if message.get("body") != b"x":
+    return app
+
+
+def held_up(blocked):
+    """Make a client that takes the first byte, and the rest only when nothing blocks it."""
+
+    async def on_message(message):
+        if message.get("body") not in {None, b"x"}:
             await blocked.wait()
 
-    cache = cached(app, rules={"/**": {"ttl": 60, "max_body": 1000}})
-    leader = asyncio.create_task(ask(cache))
-    await turns()
-    follower = asyncio.create_task(ask(cache, on_message=slow))
-    await turns()
+    return on_message
+
+
+@pytest.mark.parametrize("slow", [0, 1], ids=["leader", "follower"])
+async def test_a_client_that_is_too_slow_is_left_behind_where_others_wait(
+    cached, monkeypatch, slow
+):
+    """It does not hold up the others for ever, and is not told that all was well."""
+    monkeypatch.setattr(flight_module, "STALL", 0.01)
+    go_on, blocked = asyncio.Event(), asyncio.Event()
+    cache = cached(overflowing(go_on), rules={"/**": {"ttl": 60, "max_body": 1000}})
+    clients = []
+    for number in range(2):
+        on_message = held_up(blocked) if number == slow else None
+        clients.append(asyncio.create_task(ask(cache, on_message=on_message)))
+        await turns()
     go_on.set()
-    assert len((await leader).body) == 10_001
+    assert len((await clients[1 - slow]).body) == 10_001
     blocked.set()
     with pytest.raises(LeftBehind):
-        await follower
+        await clients[slow]
 
 
 async def test_a_buffer_that_the_app_uses_again_is_copied(cached):
@@ -802,40 +817,6 @@ async def test_a_reload_does_not_wait_for_a_stream(cached):
     assert reload.body == b"first last"
     end.set()
     await stream
-
-
-async def test_a_leader_that_does_not_read_is_left_behind_where_others_wait(cached, monkeypatch):
-    """Its slowness is its own affair, and not that of those who joined it."""
-    monkeypatch.setattr(flight_module, "STALL", 0.01)
-    go_on, blocked = asyncio.Event(), asyncio.Event()
-
-    async def app(scope, receive, send):
-        await send(START)
-        await send(part(b"x", more=True))
-        await go_on.wait()
-        for _ in range(100):
-            await send(part(b"x" * 100, more=True))
-        await send(part(b""))
-
-    async def slow(message):
-        if message.get("body") != b"x":
-            await blocked.wait()
-
-    cache = cached(app, rules={"/**": {"ttl": 60, "max_body": 1000}})
-
-    async def starts_slowly(message):
-        if message.get("body") not in {None, b"x"}:
-            await blocked.wait()
-
-    leader = asyncio.create_task(ask(cache, on_message=starts_slowly))
-    await turns()
-    follower = asyncio.create_task(ask(cache))
-    await turns()
-    go_on.set()
-    assert len((await follower).body) == 10_001
-    blocked.set()
-    with pytest.raises(LeftBehind):
-        await leader
 
 
 async def test_many_tiny_chunks_are_too_much_to_store(cached):

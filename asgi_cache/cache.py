@@ -32,6 +32,7 @@ from asgi_cache.identity import Identity, UserId
 from asgi_cache.locating import absolute
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
+from asgi_cache.request_body import Nobody
 from asgi_cache.selecting import Selectors
 from asgi_cache.services import Services
 from asgi_cache.stores.base import Store
@@ -39,7 +40,7 @@ from asgi_cache.stores.urls import open_store
 from asgi_cache.tags import TAG_FIELDS
 from asgi_cache.targets import Targets
 from asgi_cache.throttle import Throttle
-from asgi_cache.warming import KnownUser, NobodysClient, warm_all, warming_scope
+from asgi_cache.warming import KnownUser, warm_all, warming_scope
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that `Cache.close` waits for refreshes that are running."""
@@ -226,7 +227,7 @@ class Cache:
         if user is not None:
             whose = KnownUser(services.identity, str(user))
             services = replace(services, identity=whose)
-        client = NobodysClient()
+        client = Nobody(b"")
         exchange = Exchange(services, self._app, scope, client.receive, client.send)
         await exchange.run()
         return exchange.outcome

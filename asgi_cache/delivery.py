@@ -70,7 +70,7 @@ class Delivery:
         if not self.has_begun and (stale := self.stale_for_error()) is not None:
             self._held = None
             self._outcome.stored = False
-            await self._serve_stale(stale)
+            await self.serve_stale(stale)
             return True
         held, self._held = self._held, None
         if held is not None:
@@ -90,7 +90,7 @@ class Delivery:
         status = head.received.response.status
         if status in ERRORS and (stale := self.stale_for_error()) is not None:
             self._outcome.forward_status = status
-            await self._serve_stale(stale)
+            await self.serve_stale(stale)
         elif head.obstacle is not None:
             self._outcome.stored = head.renewed
             if not head.renewed:
@@ -171,7 +171,8 @@ class Delivery:
         await self._responder.reply(answer, age)
         self._is_answered = True
 
-    async def _serve_stale(self, stored: StoredResponse) -> None:
+    async def serve_stale(self, stored: StoredResponse) -> None:
+        """Answer with a stale response in place of a failure."""
         now = self._services.clock()
         age = stored.age_at(now)
         self._outcome.ttl = stored.lifetime - age

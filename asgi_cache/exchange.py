@@ -33,7 +33,6 @@ from asgi_cache.policy.reuse import (
     Validate,
     assess,
     effective_directives,
-    may_replace_error,
     never,
 )
 from asgi_cache.policy.rule import Rule
@@ -143,7 +142,9 @@ class Exchange:
         """Answer a range request from a fresh part, where the whole is not stored."""
         if combined(asked.request.fields, b"range") is None:
             return False
-        stored = await self._services.holdings.find_part(asked.key, asked.tags)
+        stored = await self._services.holdings.find_part(
+            asked.key, asked.tags, latest=asked.rule.coherence == "strict"
+        )
         now = self._services.clock()
         if stored is None or (part := reply_from_part(asked.request, stored, now)) is None:
             return False
@@ -167,15 +168,14 @@ class Exchange:
 
     async def _spare(self, asked: Asked, stored: StoredResponse | None) -> bool:
         """Serve stale without asking an app that has just failed, if the request permits it."""
-        now = self._services.clock()
         if stored is None or not self._services.throttle.holds(stored.key):
             return False
-        if not may_replace_error(stored, asked.request, asked.rule, now):
+        delivery = Delivery(asked, stored, self._services, self._responder)
+        stale = delivery.stale_for_error()
+        if stale is None:
             return False
-        age = stored.age_at(now)
-        self.outcome.hit, self.outcome.ttl = True, stored.lifetime - age
-        self.outcome.detail = "stale-if-error"
-        await self._responder.reply(reply(asked.request, stored, now), age)
+        self.outcome.hit = True
+        await delivery.serve_stale(stale)
         return True
 
     async def _run_alone(self, asked: Asked, stored: StoredResponse | None) -> None:

@@ -121,13 +121,14 @@ class Fill:
 
     async def _tell(self, event: Event) -> None:
         """Pass on what the run tells, and let other processes know what it means for them."""
-        if isinstance(event, Head) and self._sought.stored is None and _is_for_one(event):
-            self._services.flights.mark_unshared(self._sought.key)
-            self._give_up_lease(marked=True)
-        elif (isinstance(event, Head) and event.obstacle is not None) or (
-            isinstance(event, Part) and event.is_lost
-        ):
-            self._give_up_lease()  # nothing comes of it that others could wait for
+        match event:
+            case Head() if self._sought.stored is None and _is_for_one(event):
+                self._services.flights.mark_unshared(self._sought.key)
+                self._give_up_lease(marked=True)
+            case Head(obstacle=str()) | Part(is_lost=True):
+                self._give_up_lease()  # nothing comes of it that others could wait for
+            case _:
+                pass
         await self._flight.tell(event)
         if isinstance(event, End | Settled):
             self._give_up_lease(after=event.stored)

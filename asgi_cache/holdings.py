@@ -98,9 +98,12 @@ class Holdings:
             return Found(None, "vary-miss", newest)
         return self._found(await self._get(variant.selector, latest=latest), tags, variant.vary)
 
-    async def find_part(self, primary: bytes, tags: Tags) -> StoredResponse | None:
+    async def find_part(
+        self, primary: bytes, tags: Tags, *, latest: bool = False
+    ) -> StoredResponse | None:
         """Return the stored part of a response that is not stored as a whole."""
-        return self._found(await self._get(part_key(primary)), tags, ()).stored
+        record = await self._get(part_key(primary), latest=latest)
+        return self._found(record, tags, ()).stored
 
     def _found(self, record: Record | None, tags: Tags, vary: tuple[bytes, ...]) -> Found:
         """Return *record* if it is a response, as the purges since its birth leave it."""

@@ -52,11 +52,14 @@ class WatchedReceive:
 
 
 class Nobody:
-    """The client of a run without one: it sends one body, and stays until it is *answered*."""
+    """The client of a run without one: it sends one body, and stays until it is *answered*.
 
-    def __init__(self, body: bytes, answered: asyncio.Event) -> None:
+    Whoever does not tell by an event of its own lets it take the messages.
+    """
+
+    def __init__(self, body: bytes, answered: asyncio.Event | None = None) -> None:
         self._body: bytes | None = body
-        self._answered = answered
+        self._answered = answered or asyncio.Event()
 
     async def receive(self) -> Message:
         """Return the body; then, when the response is complete, that the client has gone."""
@@ -65,3 +68,8 @@ class Nobody:
             return {"type": "http.request", "body": body, "more_body": False}
         await self._answered.wait()
         return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Take a message, and throw it away."""
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._answered.set()

@@ -70,17 +70,17 @@ class Run:
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Run *app* to its end, or until it raises."""
-        self._watched = WatchedReceive(receive)
-        self._task = asyncio.current_task() if has_background() else None
+        watched = WatchedReceive(receive)
         try:
-            with collecting_tags() as self._handlers_tags:
-                await app(scope, self._watched, self.send)
+            with collecting_tags() as tags:
+                self.attend(watched, tags)
+                await app(scope, watched, self.send)
         except Exception:
             self._note_health(failed=True)
             raise
 
     def attend(self, watched: WatchedReceive | None, tags: list[str]) -> None:
-        """Judge by what passes through *watched*, and by *tags*, as the app runs elsewhere."""
+        """Judge by what the app hears through *watched*, and by the *tags* that it names."""
         self._watched, self._handlers_tags = watched, tags
         self._task = asyncio.current_task() if has_background() else None
 

@@ -75,7 +75,8 @@ class Unsafe:
         finally:
             if self._delivery is not None:
                 await self._delivery.end()
-            if again := [tag for tag in self._voided if tag not in self._spared()]:
+            spared = self._spared()
+            if again := [tag for tag in self._voided if tag not in spared]:
                 await self._purge(again)
 
     def _spared(self) -> Collection[str]:

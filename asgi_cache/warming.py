@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 from starlette.authentication import AuthCredentials, SimpleUser
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
 from asgi_cache.identity import Identity, partition_of
 from asgi_cache.outcome import Outcome
@@ -48,27 +48,6 @@ class KnownUser(Identity):
         """Return the partition of the user who was named."""
         del scope, credentials
         return self._partition
-
-
-class NobodysClient:
-    """Sends no body, and wants nothing but that the app answers."""
-
-    def __init__(self) -> None:
-        self._answered = asyncio.Event()
-        self._has_asked = False
-
-    async def receive(self) -> Message:
-        """Return an empty body; then, when the response is complete, that the client has gone."""
-        if self._has_asked:
-            await self._answered.wait()
-            return {"type": "http.disconnect"}
-        self._has_asked = True
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(self, message: Message) -> None:
-        """Take a message, and throw it away."""
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self._answered.set()
 
 
 def warming_scope(

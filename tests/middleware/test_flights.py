@@ -34,6 +34,11 @@ class Gate:
     def runs(self):
         return self.app.runs
 
+    def shut(self):
+        """Let the next run wait, too."""
+        self.open.clear()
+        self.begun = asyncio.Semaphore(0)
+
     async def __call__(self, scope, receive, send):
         run = self.runs
         answer = self.app.answers[min(run, len(self.app.answers) - 1)]
@@ -173,8 +178,7 @@ async def test_what_was_for_one_request_may_be_for_all_later(cached, monkeypatch
     cache.cache._services.flights._unshared = dict.fromkeys(
         cache.cache._services.flights._unshared, asyncio.get_running_loop().time()
     )
-    app.open.clear()
-    app.begun = asyncio.Semaphore(0)
+    app.shut()
     await asked_at_once(cache, app, {}, {}, {})
     assert app.runs == 2
 
@@ -205,8 +209,7 @@ async def test_one_clients_odd_request_does_not_keep_others_from_sharing(cached,
     app.open.set()
     cache = cached(app, rules=RULES)
     await ask(cache, fields=fields)
-    app.open.clear()
-    app.begun = asyncio.Semaphore(0)
+    app.shut()
     await asked_at_once(cache, app, {}, {}, {})
     assert app.runs == 2
 
@@ -296,8 +299,7 @@ async def test_without_a_rule_what_was_stored_once_is_shared(cached, clock):
     cache = cached(app)
     await ask(cache)
     clock.advance(11)
-    app.open.clear()
-    app.begun = asyncio.Semaphore(0)
+    app.shut()
     answers = await asked_at_once(cache, app, {}, {}, {})
     assert app.runs == 2
     assert answers[1].cache_status == "asgi-cache; fwd=stale; collapsed"
@@ -310,8 +312,7 @@ async def test_a_304_answers_all(cached, clock):
     cache = cached(app, rules=RULES)
     await ask(cache)
     clock.advance(61)
-    app.open.clear()
-    app.begun = asyncio.Semaphore(0)
+    app.shut()
     answers = await asked_at_once(cache, app, {}, {}, {"fields": {"If-None-Match": '"a"'}})
     assert [(a.status, a.body) for a in answers] == [(200, b"hello")] * 2 + [(304, b"")]
     assert answers[0].cache_status == "asgi-cache; fwd=stale; fwd-status=304; stored"
@@ -528,8 +529,7 @@ async def test_a_stale_response_replaces_a_failure_for_all(cached, clock):
     await ask(cache)
     for _ in range(2):
         clock.advance(20)
-        app.open.clear()
-        app.begun = asyncio.Semaphore(0)
+        app.shut()
         answers = await asked_at_once(cache, app, {}, {}, {})
         assert {(a.status, a.body) for a in answers} == {(200, b"old")}
         assert all("detail=stale-if-error" in a["cache-status"] for a in answers)
@@ -749,8 +749,7 @@ async def test_what_a_304_adds_for_one_client_is_for_that_client(cached, clock, 
     cache = cached(app)
     await ask(cache)
     clock.advance(11)
-    app.open.clear()
-    app.begun = asyncio.Semaphore(0)
+    app.shut()
     alice = asyncio.create_task(ask(cache))
     await app.begun.acquire()
     app.app.answers = (*app.app.answers, Response(status=304, fields=public))

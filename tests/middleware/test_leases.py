@@ -11,7 +11,7 @@ from redis import Redis
 from asgi_cache import CacheMiddleware, lease
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.stores.memory import MemoryStore
-from tests.bare import App, Response, ask
+from tests.bare import App, Clock, Response, ask
 from tests.middleware.test_flights import Gate, turns
 from tests.redis_server import redis_server
 
@@ -52,6 +52,12 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
+def waiting_at(process):
+    """How many clients wait for a flight of a process."""
+    flights = process.cache._services.flights._open.values()
+    return sum(len(flight._readers) for flight in flights)
+
+
 def leases(server):
     with Redis(port=server.port) as client:
         return [(name, client.get(name)) for name in client.keys("*:l:*")]
@@ -64,7 +70,7 @@ async def test_one_of_several_processes_runs_the_app(process, server):
     first = asyncio.create_task(ask(one))
     await app.begun.acquire()
     waiting = [asyncio.create_task(ask(other)) for other in others for _ in range(10)]
-    await asyncio.sleep(0.02)  # long enough for them to find the lease taken
+    await until(lambda: [waiting_at(other) for other in others] == [10] * 3)
     app.open.set()
     answers = [await task for task in [first, *waiting]]
     assert {answer.body for answer in answers} == {b"hello"}
@@ -103,13 +109,13 @@ async def test_the_lease_of_a_dead_process_ends(process, server, monkeypatch):
 
 async def test_a_lease_is_kept_while_the_app_runs(process, server, monkeypatch):
     """A handler that is slower than a lease lasts is run once all the same."""
-    monkeypatch.setattr(lease, "TTL", 0.15)
+    monkeypatch.setattr(lease, "TTL", 0.5)
     app, idle = Gate(), App()
     one, other = process(app), process(idle)
     first = asyncio.create_task(ask(one))
     await app.begun.acquire()
     second = asyncio.create_task(ask(other))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.2)  # longer than a lease lasts that nobody prolongs
     assert not second.done()
     app.open.set()
     await asyncio.gather(first, second)
@@ -205,11 +211,12 @@ async def test_without_its_store_a_process_still_runs_the_app_once():
 
 async def test_a_refresh_is_one_processs_work(process):
     """A stale response that all serve is made anew by one of them."""
-    rules = {"/**": {"ttl": 0.2, "stale_while_revalidate": 600, "early_refresh": 0}}
+    rules, clock = {"/**": {"ttl": 10, "stale_while_revalidate": 600}}, Clock()
     app, other_app = App(Response(b"old"), Response(b"new")), App(Response(b"new"))
-    one, other = process(app, rules=rules), process(other_app, rules=rules)
+    one = process(app, rules=rules, clock=clock)
+    other = process(other_app, rules=rules, clock=clock)
     await ask(one)
-    await asyncio.sleep(0.25)
+    clock.advance(15)
     answers = await asyncio.gather(ask(one), ask(other))
     assert {answer.body for answer in answers} == {b"old"}
     for cache in (one, other):

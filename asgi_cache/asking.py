@@ -15,7 +15,7 @@ from asgi_cache.policy.message import Request
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.validation import CONDITIONALS, PRECONDITIONS
 from asgi_cache.request_body import BufferedReceive
-from asgi_cache.tags import rendered, user_tag
+from asgi_cache.tags import rendered, with_user_tag
 from asgi_cache.targets import Target
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -54,6 +54,9 @@ FORWARDED = frozenset(
 ALL_CONDITIONS = PRECONDITIONS | CONDITIONALS
 """Fields that can make a request of another method than GET and HEAD fail."""
 
+UNUSUAL = OVERRIDES | PRECONDITIONS | {b"content-length", b"transfer-encoding"}
+"""Fields that may make it unsafe, or of no use, to answer GET and HEAD from a store."""
+
 ABOUT_BODY = (b"content-type", b"content-encoding")
 
 BODY_LIMIT = 64 * 1024
@@ -75,8 +78,7 @@ class Asked:
 
     def tags(self) -> tuple[str, ...]:
         """Return the tags that come free with the request."""
-        whose = (user_tag(self.partition),) if self.partition != NOBODY else ()
-        return self.target.tags + whose
+        return with_user_tag(self.target.tags, self.partition)
 
     def rule_tags(self) -> list[str]:
         """Return the names that the rule gives to the response."""
@@ -114,7 +116,7 @@ async def ask(
             return Unanswerable("bypass", "request-body", receive)
         body = content
     credentials = identity.credentials(fields, cookies=rule.cookies == "safe")
-    partitioned = target.pattern is not None and not rule.public
+    partitioned = target.is_partitioned
     try:
         known = partitioned or identity.knows(scope)
         whose = await identity.partition(scope, credentials) if known else NOBODY
@@ -124,16 +126,21 @@ async def ask(
     somebody = bool(credentials) or whose != NOBODY
     partition = whose if partitioned else NOBODY
     request = Request(method, fields, directives, somebody, partitioned, target.url)
-    varying = (*sorted(names & FORWARDED), *(name.lower().encode() for name in rule.vary))
-    key = digest(
-        [
-            *target.parts,
-            b"POST:" + _content_digest(fields, body) if method == "POST" else b"GET",
-            *(part for name in varying for part in (name, selecting_value(fields, name))),
-            partition,
-        ]
-    )
+    content = b"POST:" + _content_digest(fields, body) if method == "POST" else b"GET"
+    key = primary_key(target, rule, fields, content, partition)
     return Asked(request, rule, target, key, partition, receive, body)
+
+
+def primary_key(
+    target: Target, rule: Rule, fields: Fields, content: bytes, partition: bytes
+) -> bytes:
+    """Return the primary key: what the line asks for, *content*, some fields, and for whom."""
+    varying = [
+        *sorted({name for name, _ in fields if name in FORWARDED}),
+        *(name.lower().encode() for name in rule.vary),
+    ]
+    selecting = [part for name in varying for part in (name, selecting_value(fields, name))]
+    return target.key([content, *selecting, partition])
 
 
 def _obstacle(method: str, fields: Fields, names: frozenset[bytes]) -> str | None:

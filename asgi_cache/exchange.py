@@ -19,7 +19,7 @@ from asgi_cache.delivery import Delivery
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.fill import Fill, Sought, refresh
 from asgi_cache.flight import Flight, PatientReceive, has_background
-from asgi_cache.holdings import Found
+from asgi_cache.holdings import Begun, Found
 from asgi_cache.outcome import Outcome
 from asgi_cache.passenger import Follower, lead
 from asgi_cache.policy.cache_control import RequestDirectives, parse_request
@@ -47,7 +47,7 @@ from asgi_cache.request_body import BufferedReceive
 from asgi_cache.responder import Responder
 from asgi_cache.run import Run
 from asgi_cache.services import Services
-from asgi_cache.targets import LENGTH_LIMIT, Target
+from asgi_cache.targets import Target
 from asgi_cache.unsafe import Unsafe
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -69,9 +69,17 @@ class Exchange:
     """One request and its response."""
 
     def __init__(
-        self, services: Services, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+        self,
+        services: Services,
+        app: ASGIApp,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        begun: Begun | None = None,
     ) -> None:
+        """Take a request; *begun* is a look-up that was begun for it."""
         self._services = services
+        self._begun = begun
         self._app = app
         if not isinstance(scope["headers"], list | tuple):
             scope["headers"] = list(scope["headers"])  # an iterator can be read only once
@@ -83,20 +91,16 @@ class Exchange:
 
     async def run(self) -> None:
         """Answer the request, from the store or by the app."""
-        scope, targets = self._scope, self._services.targets
-        host = targets.host(scope)
-        if host is None or _is_too_long(scope):
-            await self._app(scope, self._receive, self._send)
-            return
-        target = targets.resolve(scope, host)
-        if target.rule is not None and scope["method"] in target.rule.methods:
+        scope, method, targets = self._scope, self._scope["method"], self._services.targets
+        target = targets.resolve(scope, method)
+        own = targets.resolve(scope, "GET") if method not in SAFE_METHODS else None
+        if target is not None and target.rule is not None and method in target.rule.methods:
             await self._answer(target, target.rule)
-        elif scope["method"] in SAFE_METHODS:
-            await self._app(scope, self._receive, self._send)
-        else:
-            own = targets.resolve({**scope, "method": "GET"}, host)
+        elif target is not None and own is not None:
             unsafe = Unsafe(self._services, target, own, scope, self._responder)
             await unsafe.run(self._app, self._receive)
+        else:
+            await self._app(scope, self._receive, self._send)
 
     async def _answer(self, target: Target, rule: Rule) -> None:
         services = self._services
@@ -106,7 +110,11 @@ class Exchange:
             return
         try:
             found = await services.holdings.find(
-                asked.key, asked.request.fields, asked.tags, latest=rule.coherence == "strict"
+                asked.key,
+                asked.request.fields,
+                asked.tags,
+                latest=rule.coherence == "strict",
+                begun=self._begun,
             )
             if found.stored is None and await self._serve_part(asked):
                 return
@@ -328,11 +336,6 @@ async def _read_ahead(asked: Asked) -> tuple[Asked, bool]:
     receive = BufferedReceive(asked.receive)
     content = await receive.body(0)
     return replace(asked, receive=receive), content is not None
-
-
-def _is_too_long(scope: Scope) -> bool:
-    path = scope.get("raw_path") or scope["path"]
-    return len(path) + len(scope.get("query_string", b"")) > LENGTH_LIMIT
 
 
 def _shared_key(asked: Asked, vary: tuple[bytes, ...]) -> bytes:

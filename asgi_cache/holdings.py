@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -40,6 +41,20 @@ class Found(NamedTuple):
     """The fields by which the response is, or probably will be, selected."""
 
 
+class Begun(NamedTuple):
+    """A look-up that was begun before all was known of the request that it is for."""
+
+    key: bytes
+    future: Future[Record | None]
+
+    async def record(self) -> Record | None:
+        """Return what it brings; nothing if it failed, which is for `find` to say."""
+        try:
+            return await self.future
+        except StoreUnavailable:
+            return None
+
+
 URI_MISS = Found(None, "uri-miss")
 
 
@@ -69,16 +84,30 @@ class Holdings:
         """Return the position that a fill which begins now is born at."""
         return Birth(self._log.identity, self._log.position)
 
+    def look(self, primary: bytes) -> Record | Future[Record | None] | None:
+        """Return what is at hand under *primary*, or is being fetched if that is the same."""
+        return None if self._failing else self._store.look(primary)
+
+    def is_untouched(self, stored: StoredResponse, tags: Tags) -> bool:
+        """Whether no purge since its birth concerns *stored*."""
+        return self._log.judge(stored, tags) is stored
+
     async def find(
-        self, primary: bytes, fields: Fields, tags: Tags, *, latest: bool = False
+        self,
+        primary: bytes,
+        fields: Fields,
+        tags: Tags,
+        *,
+        latest: bool = False,
+        begun: Begun | None = None,
     ) -> Found:
         """Return the stored response that a request with *fields* selects (RFC 9111, 4.1).
 
         With *latest* nothing is taken from this process's own copies. Without, they are passed
         over if they hold something that is of no use: another process may have put something
-        better in its place.
+        better in its place. *begun* is a look-up that `look` has begun.
         """
-        record = await self._get(primary, latest=latest)
+        record = await self._get(primary, latest=latest, begun=begun)
         if record is None:
             return URI_MISS
         if isinstance(record, VariantIndex):
@@ -196,7 +225,11 @@ class Holdings:
         """Give up a lease, or leave *mark* in its place for *ttl* seconds."""
         await self._reach(self._store.release(lease, token, mark, ttl))
 
-    async def _get(self, key: bytes, *, latest: bool = False) -> Record | None:
+    async def _get(
+        self, key: bytes, *, latest: bool = False, begun: Begun | None = None
+    ) -> Record | None:
+        if begun is not None and begun.key == key:
+            return await self._reach(begun.future)
         return await self._reach(self._store.get(key, latest=latest))
 
     async def _put(

@@ -35,6 +35,10 @@ class Identity:
     def __init__(
         self, credentials: Sequence[str], secret: bytes, user_id: UserId | None = None
     ) -> None:
+        self.fields: frozenset[bytes] = frozenset(
+            name.partition(":")[0].encode() for name in credentials
+        )
+        """The names of the fields that may show whose request it is."""
         self._names = tuple(name.encode() for name in credentials if ":" not in name)
         self._cookies = tuple(
             name.partition(":")[2] for name in credentials if name.startswith("cookie:")
@@ -73,6 +77,11 @@ class Identity:
         """Whether something else than the fields may tell whose request it is."""
         return self._user_id is not None or is_verified(scope.get("user"))
 
+    @property
+    def asks_the_app(self) -> bool:
+        """Whether a function of the app's tells whose request it is."""
+        return self._user_id is not None
+
     async def partition(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
         """Name the partition: by the verified user, else by a hash of the whole credentials.
 
@@ -82,7 +91,17 @@ class Identity:
         Raises:
             LookupError: It is somebody's request, and nothing tells whose.
         """
-        user = await self._user(scope)
+        if self._user_id is None:
+            return self.partition_at_hand(scope, credentials)
+        answer = self._user_id(StarletteRequest(scope))
+        user = named(await answer if isawaitable(answer) else answer)
+        return self._partition_for(scope, user, credentials)
+
+    def partition_at_hand(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
+        """Name the partition where the app need not be asked for it; the same otherwise."""
+        return self._partition_for(scope, verified_user(scope.get("user")), credentials)
+
+    def _partition_for(self, scope: Scope, user: str | None, credentials: Sequence[bytes]) -> bytes:
         if user is not None:
             return partition_of(user)
         if credentials:
@@ -90,12 +109,6 @@ class Identity:
         if is_verified(scope.get("user")):
             raise LookupError("a verified user has no identity and shows no credentials")
         return NOBODY
-
-    async def _user(self, scope: Scope) -> str | None:
-        if self._user_id is None:
-            return verified_user(scope.get("user"))
-        answer = self._user_id(StarletteRequest(scope))
-        return named(await answer if isawaitable(answer) else answer)
 
     def _hash(self, credentials: Sequence[bytes]) -> bytes:
         state = blake2b(digest_size=16, key=self._key)

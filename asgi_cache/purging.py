@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import chain, islice
+from itertools import islice
 from math import inf
 
 from asgi_cache.policy.keeping import stale_since
@@ -73,7 +73,9 @@ class PurgeLog:
             return None
         if stored.birth >= self.position:
             return stored
-        carried = dict.fromkeys(chain(tags(), stored.tags))
+        carried = (*tags(), *stored.tags)
+        if self._says_nothing_of(carried):  # as is often so, and quickly seen
+            return stored
         purged, birth = self._purged, stored.birth
         if any(purged.get(tag, -1) > birth for tag in carried):
             return None
@@ -81,6 +83,10 @@ class PurgeLog:
         if ended_at == -inf:
             return None
         return stored if ended_at == inf else stale_since(stored, ended_at)
+
+    def _says_nothing_of(self, carried: Collection[str]) -> bool:
+        remembered = (self._purged, self._softened)
+        return not self._joint and all(tags.keys().isdisjoint(carried) for tags in remembered)
 
     def _ended_at(self, carried: Collection[str], birth: int) -> float:
         """Return when a purge first ended the lifetime of what was born then and so tagged.

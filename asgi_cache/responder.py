@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TypeAlias
+
 from starlette.types import Message, Send
 
 from asgi_cache.outcome import Outcome
 from asgi_cache.policy.serving import Reply
+
+Field: TypeAlias = tuple[bytes, bytes]
+
+CHUNK = 256 * 1024
+"""Bytes of a stored body that are sent at once, so that others have their turn in between."""
+
+
+@lru_cache(4096)
+def age_field(age: int) -> Field:
+    """Return the field that says how many seconds old a response is (RFC 9111, section 5.1)."""
+    return b"age", b"%d" % age
 
 
 class Responder:
@@ -20,10 +34,15 @@ class Responder:
         """Send a whole response, with its ``Age`` if it was stored before (RFC 9111, 5.1)."""
         fields = list(reply.fields)
         if age is not None:
-            fields.append((b"age", b"%d" % age))
+            fields.append(age_field(int(age)))
         start = {"type": "http.response.start", "status": reply.status, "headers": fields}
         await self.head(start)
-        await self._send({"type": "http.response.body", "body": reply.body})
+        body = reply.body
+        for begin in range(0, len(body) - CHUNK, CHUNK):
+            part = body[begin : begin + CHUNK]
+            await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        last = body[(len(body) - 1) // CHUNK * CHUNK :] if len(body) > CHUNK else body
+        await self._send({"type": "http.response.body", "body": last})
 
     async def head(self, message: Message, added: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the head of a response, with the fields *added* and what became of the request."""

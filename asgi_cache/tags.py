@@ -90,6 +90,11 @@ def user_tag(partition: bytes) -> str:
     return f"user:{blake2b(partition, digest_size=16).hexdigest()}"
 
 
+def with_user_tag(tags: tuple[str, ...], partition: bytes) -> tuple[str, ...]:
+    """Return *tags*, and that of the partition unless it is nobody's."""
+    return (*tags, user_tag(partition)) if partition else tags
+
+
 def named_tag(name: str) -> str:
     """Return the tag that an app or a rule calls *name*."""
     return f"tag:{name}"

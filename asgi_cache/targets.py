@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from starlette.types import Scope
 
+from asgi_cache.identity import NOBODY
 from asgi_cache.policy.fields import lines
 from asgi_cache.policy.invalidation import DEFAULT_PORTS
-from asgi_cache.policy.key import filtered_query
+from asgi_cache.policy.key import digest, filtered_query, hashing
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import RuleSet
-from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag
+from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag, with_user_tag
 
 MEMO_ENTRIES = 4096
 """Request lines whose target is remembered: the latest."""
@@ -28,12 +30,32 @@ LENGTH_LIMIT = 8192
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 
-_Line: TypeAlias = tuple[str, str, bytes, str, str, bytes | None, bytes]
+Line: TypeAlias = tuple[str, str, bytes, str, str, bytes | None, bytes]
+"""Method, scheme, Host field, root path, path, raw path and query string, as a scope has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a GET or HEAD without any wishes asks for; what else there is to know is stored."""
+
+    key: bytes
+    """The primary key."""
+    rule: Rule
+    tags: tuple[str, ...]
+    """Those that come free with the request's line."""
+    partition: bytes
+    is_head: bool
+    needs_leave: bool
+    """It is somebody's, and not their own part of the store that is looked into."""
+
+    def all_tags(self) -> tuple[str, ...]:
+        """Return the tags that come free with the request."""
+        return with_user_tag(self.tags, self.partition)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request asks for, as far as its line says so."""
+    """What a request asks for, as far as its line and its Host field say so."""
 
     rule: Rule | None
     """``None``: an operator said that it is never cached."""
@@ -44,12 +66,23 @@ class Target:
     """Scheme and host."""
     query: bytes
     """The part of the query string that counts, which is all that the app is given."""
-    parts: tuple[bytes, ...]
-    """What the line contributes to the primary key."""
     params: Mapping[str, str]
     """The path parameters of the pattern."""
     tags: tuple[str, ...]
     """The tags that come free with the request's line; its URL's is the first."""
+    state: blake2b = field(compare=False)
+    """The state of the primary key's digest after what the line contributes to it."""
+    plain: Wanted | None
+    """What is asked for if no field of a request adds anything; nothing if one always does."""
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether each user's responses are kept apart from everybody else's."""
+        return self.pattern is not None and self.rule is not None and not self.rule.public
+
+    def key(self, parts: Iterable[bytes]) -> bytes:
+        """Return the primary key of a request to which *parts* are all that its line is not."""
+        return digest(parts, after=self.state)
 
 
 class Targets:
@@ -62,45 +95,48 @@ class Targets:
         self._unruled = unruled
         self._salt = tuple(part.encode() for part in salt)
         self._hosts = None if hosts is None else {host.lower().encode() for host in hosts}
-        self._memo: dict[_Line, Target] = {}
+        self.known: dict[Line, Target] = {}
+        """The targets of the latest lines."""
         self.patterns: tuple[str, ...] = tuple(pattern.text for pattern, _ in rules.entries)
         """Those of the rules, as they were written."""
 
-    def host(self, scope: Scope) -> bytes | None:
-        """Return the Host field in lower case; nothing if it cannot be part of a key.
+    def resolve(self, scope: Scope, method: str) -> Target | None:
+        """Return the target of a request, or of one of another *method* to the same URL.
 
-        Two fields, or one that is no host at all, could be read in one way here and in
-        another by the app. A request without any is an HTTP/1.0 one.
+        Nothing if it cannot be part of a key. Two Host fields, or one that is no host at all,
+        could be read in one way here and in another by the app. A request without any is an
+        HTTP/1.0 one.
         """
         hosts = lines(scope["headers"], b"host")
         if len(hosts) > 1:
             return None
-        host = hosts[0].lower() if hosts else b""
-        if self._hosts is not None:
-            return host if host in self._hosts else None
-        return host if _HOST.fullmatch(host) else None
-
-    def resolve(self, scope: Scope, host: bytes) -> Target:
-        """Return the target of a request."""
         line = (
-            scope["method"],
+            method,
             scope.get("scheme", "http"),
-            host,
+            hosts[0] if hosts else b"",
             scope.get("root_path", ""),
             scope["path"],
             scope.get("raw_path"),
             scope.get("query_string", b""),
         )
-        return self._memo.get(line) or self._remember(line)
+        return self.known.get(line) or self._remember(line)
 
-    def _remember(self, line: _Line) -> Target:
+    def _remember(self, line: Line) -> Target | None:
         """Resolve a line that was not seen lately; one that is long is not remembered."""
+        _, _, host, _, path, raw_path, query = line
+        if not self._is_host(host.lower()) or len(raw_path or path) + len(query) > LENGTH_LIMIT:
+            return None
         target = self._resolve(*line)
         if len(target.url) <= MEMO_LENGTH:
-            if len(self._memo) >= MEMO_ENTRIES:
-                del self._memo[next(iter(self._memo))]
-            self._memo[line] = target
+            if len(self.known) >= MEMO_ENTRIES:
+                del self.known[next(iter(self.known))]
+            self.known[line] = target
         return target
+
+    def _is_host(self, host: bytes) -> bool:
+        if self._hosts is not None:
+            return host in self._hosts
+        return _HOST.fullmatch(host) is not None
 
     def url_tag(self, url: str, root_path: str = "") -> str:
         """Return the tag of the stored responses to GET that *url* names."""
@@ -121,7 +157,7 @@ class Targets:
         raw_path: bytes | None,
         query: bytes,
     ) -> Target:
-        below = route_path(path, root_path)
+        host, below = host.lower(), route_path(path, root_path)
         match = self._rules.match(method, below)
         rule = self._unruled if match is None else match.rule
         pattern, params = (match.pattern, match.params) if match else (None, {})
@@ -129,21 +165,42 @@ class Targets:
             raw_path = quote(path, safe="/", errors="surrogatepass").encode()
         kept = filtered_query(query, rule or self._unruled)
         origin = f"{scheme}://{host.decode('latin-1')}"
-        parts = (
-            *self._salt,
-            scheme.encode(),
-            host,
-            root_path.encode("utf-8", "surrogatepass"),
-            path.encode("utf-8", "surrogatepass"),
-            raw_path,
-            kept,
+        state = hashing(
+            [
+                *self._salt,
+                scheme.encode(),
+                host,
+                root_path.encode("utf-8", "surrogatepass"),
+                path.encode("utf-8", "surrogatepass"),
+                raw_path,
+                kept,
+            ]
         )
         asked = "?" + query.decode("latin-1") if query else ""
         url = origin + raw_path.decode("latin-1") + asked
         own = url_tag(plain_origin(scheme, host.decode("latin-1")), path, kept)
         routes = [] if pattern is None else [route_tag(pattern)]
         tags = (own, EVERYTHING, *routes, *path_tags(below))
-        return Target(rule, pattern, url, origin, kept, parts, params, tags)
+        return Target(
+            rule=rule,
+            pattern=pattern,
+            url=url,
+            origin=origin,
+            query=kept,
+            params=params,
+            tags=tags,
+            state=state,
+            plain=_plain(method, rule, tags, state),
+        )
+
+
+def _plain(method: str, rule: Rule | None, tags: tuple[str, ...], state: blake2b) -> Wanted | None:
+    if rule is None or method not in rule.methods or method == "POST":
+        return None
+    if rule.vary or rule.coherence == "strict":
+        return None
+    key = digest([b"GET", NOBODY], after=state)
+    return Wanted(key, rule, tags, NOBODY, method == "HEAD", needs_leave=False)
 
 
 def route_path(path: str, root_path: str) -> str:

@@ -31,13 +31,21 @@ SINGLETONS = frozenset(
 """Fields that are no lists: a comma in them, and the space around it, is part of the value."""
 
 
-def digest(parts: Iterable[bytes]) -> bytes:
-    """Return the 16-byte BLAKE2b digest of *parts*, each preceded by its length."""
-    state = blake2b(digest_size=KEY_BYTES)
+def digest(parts: Iterable[bytes], after: blake2b | None = None) -> bytes:
+    """Return the 16-byte BLAKE2b digest of *parts*, each preceded by its length.
+
+    With *after*, which stays as it is, they follow the parts that went into that.
+    """
+    return hashing(parts, after).digest()
+
+
+def hashing(parts: Iterable[bytes], after: blake2b | None = None) -> blake2b:
+    """Return the state of a digest that begins with *parts*."""
+    state = blake2b(digest_size=KEY_BYTES) if after is None else after.copy()
     for part in parts:
         state.update(len(part).to_bytes(8, "big"))
         state.update(part)
-    return state.digest()
+    return state
 
 
 def filtered_query(query: bytes, rule: Rule) -> bytes:

@@ -85,6 +85,20 @@ def assess(
     return _assess_stale(stored, directives, age, ttl)
 
 
+def undisputed_age(stored: StoredResponse, rule: Rule, now: float) -> float | None:
+    """Return the age of a response that is fresh, with nothing else to decide.
+
+    Nothing otherwise: it is for `assess`, which has more to look at. Of a request that has no
+    directives, and may be answered with *stored* whoever it is from, it would say the same.
+    """
+    elapsed = now - stored.stored_at
+    age = stored.initial_age + elapsed
+    ttl = stored.lifetime - age
+    if elapsed < 0.0 or stored.must_validate or ttl <= PATIENCE * stored.cost * rule.early_refresh:
+        return None
+    return age
+
+
 def is_due(eagerness: float, ttl: float, chance: Chance) -> bool:
     """Whether to refresh a response that is fresh for *ttl* seconds more.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -49,6 +50,15 @@ class Store(Protocol):
     for what a server or a network does. What has a body here is for stores to inherit that
     are in one process and at one place.
     """
+
+    def look(self, key: bytes) -> Record | Future[Record | None] | None:
+        """Return what this process has under *key* and may serve now, as `get` would.
+
+        Nothing if it is for `get` to find out. A store to which that is one round trip may
+        begin it, and return a future that brings what `get` would.
+        """
+        del key
+        return None
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return the record stored under *key*, or nothing if it is absent or not valid.

@@ -44,6 +44,10 @@ class MemoryStore(Store):
         """How many records had to go before their time."""
         return self._records.evictions
 
+    def look(self, key: _Key) -> Record | None:
+        """Return the record under *key*, if it is there and has not expired."""
+        return self._records.get(key)
+
     async def get(self, key: _Key, *, latest: bool = False) -> Record | None:
         """Return the record under *key*, if it is there and has not expired."""
         del latest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from asyncio import Task
+from asyncio import Future, Task
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -88,13 +88,17 @@ class RedisStore(Store):
         """Seconds for which some process may act on what it knew of the log."""
         return self._lag
 
-    async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
-        """Return the record under *key*, once the reader knows the purges before this call."""
-        del latest
+    def look(self, key: bytes) -> Future[Record | None]:
+        """Begin to get the record under *key*, with all else that is asked for meanwhile."""
         link = self._linked()
         if link.batch is None:
             link.batch = self._begin_batch(link)
-        return await link.batch.join(key, link.loop)
+        return link.batch.join(key, link.loop)
+
+    async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
+        """Return the record under *key*, once the reader knows the purges before this call."""
+        del latest
+        return await self.look(key)
 
     async def put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None

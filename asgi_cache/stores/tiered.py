@@ -90,15 +90,22 @@ class TieredStore(Store):
         """Seconds for which a copy may be served on what was known of the log."""
         return self.shared.lag
 
+    def look(self, key: bytes) -> Record | None:
+        """Return this process's copy of the record under *key*, while it may be trusted."""
+        shared = self.shared
+        behind = shared.behind()
+        if behind >= shared.lag:
+            return None
+        copy = self._records.get(key)
+        if copy is not None and behind > shared.lag * EARLY:
+            shared.keep_up()
+        return copy
+
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return this process's copy of the record under *key*, or else the shared one."""
-        behind, lag = self.shared.behind(), self.shared.lag
-        if behind < lag and not latest:
-            copy = self._records.get(key)
-            if copy is not None:
-                if behind > lag * EARLY:
-                    self.shared.keep_up()
-                return copy
+        copy = None if latest else self.look(key)
+        if copy is not None:
+            return copy
         lookup = _Lookup(self._on_its_way(key))
         record = await self._look_up(key, lookup)
         if lookup.write is not None:

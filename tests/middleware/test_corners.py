@@ -451,7 +451,7 @@ async def test_the_memo_is_bounded(cached, monkeypatch):
     cache = cached()
     for n in range(10):
         await ask(cache, f"/{n}")
-    assert len(cache.cache._services.targets._memo) <= 3
+    assert len(cache.cache._services.targets.known) <= 3
 
 
 @pytest.mark.parametrize(

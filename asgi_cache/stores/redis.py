@@ -223,13 +223,12 @@ class RedisStore(Store):
             batch.answer(key, self._decoded(key, value))
 
     async def _fetch(self, client: Redis, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        question, commands = self._log.ask()
-        lookup = (b"MGET", *map(self._name, keys))
-        newer, oldest, found = await exchange(client, [*commands, lookup])
+        question, log = self._log.ask()
+        newer, found = await exchange(client, [log, (b"MGET", *map(self._name, keys))])
         values: list[bytes | None] = found
         if len(values) != len(keys):
             raise ValueError("the reply is to another question")
-        await self._log.settle(client, question, newer, oldest)
+        await self._log.settle(client, question, newer)
         return values
 
     def _decoded(self, key: bytes, value: bytes | None) -> Record | None:

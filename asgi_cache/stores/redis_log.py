@@ -108,33 +108,36 @@ class RedisLog:
         self.known_at: float = -inf
         """The reader knows all purges that were acknowledged before this moment."""
         self._key = key
+        self._oldest: Command = (b"XRANGE", key, b"-", b"+", b"COUNT", b"1")
         self._monotonic = monotonic
         self._identity = b""
         self._restarts = 0
         self._acknowledged = 0
+        self._last: _Reply = ()
+        """The reader's last entry, as a reply that brings nothing new has it."""
 
-    def ask(self) -> tuple[Question, list[Command]]:
-        """Return the two commands whose replies `settle` needs.
+    def ask(self) -> tuple[Question, Command]:
+        """Return the command whose reply `settle` needs.
 
         The reader's own last entry is read once more: if it is gone, so may be others.
-        The oldest entry is read last, so that trimming in between shows as a gap that
-        is not there, and never hides one.
         """
         position = self.reader.position
         newer = (b"XRANGE", self._key, stream_id_at(position), b"+", b"COUNT", b"%d" % (_PAGE + 1))
-        oldest = (b"XRANGE", self._key, b"-", b"+", b"COUNT", b"1")
         question = Question(position, self._acknowledged, self._restarts, self._monotonic())
-        return question, [newer, oldest]
+        return question, newer
 
-    async def settle(
-        self, client: Redis, question: Question, newer: _Reply, oldest: _Reply
-    ) -> None:
-        """Tell the reader what the log had when it was asked, and ask on until it is known."""
+    async def settle(self, client: Redis, question: Question, newer: _Reply) -> None:
+        """Tell the reader what the log had when it was asked, and ask on until it is known.
+
+        Where more is to be known, the oldest entry is read too. It is read last, so that
+        trimming in between shows as a gap that is not there, and never hides one.
+        """
+        oldest: _Reply | None = None
         while (left := self._learn(question, newer, oldest)) is not _Next.NOTHING:
             if left is not _Next.READ_ON:
                 await self._begin(client, anew=left is _Next.REPLACE)
-            question, commands = self.ask()
-            newer, oldest = await exchange(client, commands)
+            question, command = self.ask()
+            newer, oldest = await exchange(client, [command, self._oldest])
         self.known_at = max(self.known_at, question.asked_at)
 
     async def news(self, client: Redis, seconds: float) -> None:
@@ -147,9 +150,9 @@ class RedisLog:
 
     async def catch_up(self, client: Redis) -> None:
         """Read the log to its end."""
-        question, commands = self.ask()
-        newer, oldest = await exchange(client, commands)
-        await self.settle(client, question, newer, oldest)
+        question, command = self.ask()
+        (newer,) = await exchange(client, [command])
+        await self.settle(client, question, newer)
 
     async def append(self, client: Redis, purge: Sequence[bytes]) -> int:
         """Append a purge, as `pack_purge` has it, and read on until the reader knows of it.
@@ -193,25 +196,39 @@ class RedisLog:
             if not length:
                 await self._begin(client, anew=True)
 
-    def _learn(self, question: Question, newer: _Reply, oldest: _Reply) -> _Next:
-        if not oldest:
-            return _Next.BEGIN
+    def _learn(self, question: Question, newer: _Reply, oldest: _Reply | None) -> _Next:
         if question.restarts != self._restarts:
             return _Next.READ_ON
+        if newer and newer == self._last and question.position == self.reader.position:
+            return self._read_to_its_end(question)  # nothing new, as most often
         try:
-            entries, first = _parse(newer), _parse(oldest)[0]
+            entries = _parse(newer)
+            if not entries or not self._is_own_last(entries[0], question):
+                return self._look_at_gap(question, newer[:1] if not question.position else oldest)
         except (CorruptRecord, LookupError, TypeError, ValueError):
             return _Next.REPLACE  # nobody can tell what these entries purge
+        self._advance(entries)
+        self._last = newer[-1:]
+        return _Next.READ_ON if len(entries) > _PAGE else self._read_to_its_end(question)
+
+    def _is_own_last(self, entry: _Entry, question: Question) -> bool:
+        return entry.purge.position == question.position and entry.identity == self._identity
+
+    def _look_at_gap(self, question: Question, oldest: _Reply | None) -> _Next:
+        """Say what to do where the reader's last entry is not in the log."""
+        if oldest is None:
+            return _Next.READ_ON
+        if not oldest:
+            return _Next.BEGIN
+        first = _parse(oldest)[0]
         if first.identity != self._identity or first.purge.position > self.reader.position:
             self._restart(first)
             return _Next.READ_ON
-        if first.purge.position <= question.position and (
-            not entries or entries[0].purge.position != question.position
-        ):
-            return _Next.REPLACE
-        self._advance(entries)
-        if len(entries) > _PAGE:
-            return _Next.READ_ON
+        is_before = first.purge.position <= question.position
+        return _Next.REPLACE if is_before else _Next.READ_ON
+
+    def _read_to_its_end(self, question: Question) -> _Next:
+        """Say what to do once all entries are known: some that were promised may not be there."""
         lost = self.reader.position < question.acknowledged
         return _Next.REPLACE if lost else _Next.NOTHING
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from hiredis import Reader
 from redis.exceptions import ResponseError
 
 
@@ -72,14 +73,13 @@ class SimulatedConnection:
             self.disconnect()
             self._link = await self._network.connect()
 
-    def pack_commands(self, commands):
-        """Return what `send_packed_command` takes."""
-        return [tuple(command) for command in commands]
-
     async def send_packed_command(self, packed):
         """Send commands in one message."""
-        self.unread += len(packed)
-        self._link.send(packed)
+        reader = Reader()
+        reader.feed(packed)
+        commands = [tuple(command) for command in iter(reader.gets, False)]
+        self.unread += len(commands)
+        self._link.send(commands)
 
     async def read_response(self):
         """Return the next reply.

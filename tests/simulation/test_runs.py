@@ -18,9 +18,9 @@ from tests.simulation.server import SimulatedServer
 from tests.simulation.virtual_time import run
 from tests.stores.records import KEY, RESPONSE, RecordingReader
 
-PING = [b"PING"]
-BLOCKED = [b"XREAD", b"BLOCK", b"0", b"STREAMS", b"s", b"$"]
-ADD = [b"XADD", b"s", b"*", b"field", b"value"]
+PING = (b"PING",)
+BLOCKED = (b"XREAD", b"BLOCK", b"0", b"STREAMS", b"s", b"$")
+ADD = (b"XADD", b"s", b"*", b"field", b"value")
 
 
 def _trace(seed):
@@ -29,7 +29,7 @@ def _trace(seed):
     async def work(client, draw, results):
         for _ in range(20):
             key = b"%d" % draw.randint(0, 3)
-            commands = draw.choice(([[b"SET", key, key], [b"GET", key]], [ADD], [BLOCKED]))
+            commands = draw.choice(([(b"SET", key, key), (b"GET", key)], [ADD], [BLOCKED]))
             try:
                 async with asyncio.timeout(draw.random()):
                     results.append(await exchange(client, commands))

@@ -10,17 +10,17 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from asgi_cache.stores.redis_client import exchange
+from asgi_cache.stores.redis_client import exchange, packed
 from tests.simulation.client import SimulatedClient
 from tests.simulation.network import SimulatedNetwork
 from tests.simulation.server import SimulatedServer
 from tests.simulation.virtual_time import Deadlock, run
 
-PING = [b"PING"]
+PING = (b"PING",)
 STEADY = {(0.001, 0.001): 1}
 """A millisecond for each message."""
-BLOCKED = [b"XREAD", b"BLOCK", b"0", b"STREAMS", b"s", b"$"]
-ADD = [b"XADD", b"s", b"*", b"field", b"value"]
+BLOCKED = (b"XREAD", b"BLOCK", b"0", b"STREAMS", b"s", b"$")
+ADD = (b"XADD", b"s", b"*", b"field", b"value")
 
 
 def _network(*, seed=0, latencies=STEADY):
@@ -42,7 +42,7 @@ def test_a_round_trip_takes_its_time():
 
     async def main():
         client = SimulatedClient(_network())
-        assert await exchange(client, [PING, [b"GET", b"k"]]) == [b"PONG", None]
+        assert await exchange(client, [PING, (b"GET", b"k")]) == [b"PONG", None]
         first = _now()
         await exchange(client, [PING])
         return first, _now() - first
@@ -57,7 +57,7 @@ def test_errors_are_raised_when_all_was_read():
         network = _network()
         client = SimulatedClient(network)
         with pytest.raises(ResponseError, match="unknown command"):
-            await exchange(client, [PING, [b"NONESUCH"], PING])
+            await exchange(client, [PING, (b"NONESUCH",), PING])
         assert await exchange(client, [PING]) == [b"PONG"]
         return len(network.links)
 
@@ -78,7 +78,7 @@ def test_commands_of_several_connections_interleave():
     async def main():
         network = _network(latencies={(0.0001, 0.002): 1})
         clients = [SimulatedClient(network) for _ in range(20)]
-        commands = [[b"GET", b"%d" % number] for number in range(20)]
+        commands = [(b"GET", b"%d" % number) for number in range(20)]
         await asyncio.gather(*map(exchange, clients, [[command] for command in commands]))
         return [command[1] for _, command in network.server.executed]
 
@@ -93,7 +93,7 @@ def _executed_of_two(split, seed):
     async def main():
         network = _network(seed=seed, latencies={(0.0001, 0.002): 1})
         network.split = split
-        messages = [[[b"MGET", name, b"%d" % part] for part in range(9)] for name in (b"a", b"b")]
+        messages = [[(b"MGET", name, b"%d" % part) for part in range(9)] for name in (b"a", b"b")]
         client = SimulatedClient(network)
         await asyncio.gather(*(exchange(client, [PING]) for _ in messages))
         await asyncio.gather(*(exchange(client, message) for message in messages))
@@ -121,11 +121,11 @@ def test_a_hung_server_answers_when_it_is_released():
         network.hung = True
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
-                await exchange(client, [[b"SET", b"k", b"late"]])
+                await exchange(client, [(b"SET", b"k", b"late")])
         assert network.hung
         assert not network.server.executed
         asyncio.get_running_loop().call_later(1, setattr, network, "hung", False)
-        return await exchange(client, [[b"GET", b"k"]]), _now(), _names(network)
+        return await exchange(client, [(b"GET", b"k")]), _now(), _names(network)
 
     replies, now, names = run(main(), seed=0)
     assert (replies, names) == ([b"late"], [b"SET", b"GET"])
@@ -166,7 +166,7 @@ def test_a_link_is_lost(loss, executed):
         client = SimulatedClient(network, max_connections=1)
         setattr(network, loss, 1.0)
         with pytest.raises(RedisConnectionError, match="closed"):
-            await exchange(client, [[b"SET", b"k", b"v"], [b"GET", b"k"]])
+            await exchange(client, [(b"SET", b"k", b"v"), (b"GET", b"k")])
         names = _names(network)
         setattr(network, loss, 0.0)
         await exchange(client, [PING])
@@ -232,7 +232,7 @@ def test_what_was_sent_is_executed_though_nobody_waits():
         await exchange(client, [PING])
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.0005):
-                await exchange(client, [[b"SET", b"k", b"v"]])
+                await exchange(client, [(b"SET", b"k", b"v")])
         assert _names(network) == [b"PING"]
         await asyncio.sleep(1)
         return _names(network)
@@ -247,7 +247,7 @@ def test_unread_replies_close_a_connection():
         client = SimulatedClient(_network(), max_connections=1)
         pool = client.connection_pool
         connection = await pool.get_connection()
-        await connection.send_packed_command(connection.pack_commands([PING, [b"PING", b"late"]]))
+        await connection.send_packed_command(packed([PING, (b"PING", b"late")]))
         assert await connection.read_response() == b"PONG"
         await pool.release(connection)
         return await exchange(client, [PING])
@@ -295,7 +295,7 @@ def test_a_defect_of_the_simulation_ends_the_run():
     async def main():
         network = _network()
         network.server.scripts[b"script"] = fail
-        await exchange(SimulatedClient(network), [[b"EVAL", b"script", b"0"]])
+        await exchange(SimulatedClient(network), [(b"EVAL", b"script", b"0")])
 
     with pytest.raises(LookupError, match="a defect"):
         run(main(), seed=0)

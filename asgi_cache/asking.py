@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from hashlib import blake2b
 
 from starlette.types import Receive, Scope
 
@@ -17,6 +17,7 @@ from asgi_cache.policy.validation import CONDITIONALS, PRECONDITIONS
 from asgi_cache.request_body import BufferedReceive
 from asgi_cache.tags import rendered, with_user_tag
 from asgi_cache.targets import Target
+from asgi_cache.values import value
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ BODY_LIMIT = 64 * 1024
 """Bytes of a POST request's body that can be part of a key."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """A request that may be answered from the store."""
 
@@ -86,7 +87,7 @@ class Asked:
         return rendered(self.rule.tags, target.params, target.query, user)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unanswerable:
     """A request that only the app can answer, and why."""
 
@@ -127,12 +128,12 @@ async def ask(
     partition = whose if partitioned else NOBODY
     request = Request(method, fields, directives, somebody, partitioned, target.url)
     content = b"POST:" + _content_digest(fields, body) if method == "POST" else b"GET"
-    key = primary_key(target, rule, fields, content, partition)
+    key = primary_key(target.state, rule, fields, content, partition)
     return Asked(request, rule, target, key, partition, receive, body)
 
 
 def primary_key(
-    target: Target, rule: Rule, fields: Fields, content: bytes, partition: bytes
+    line: blake2b, rule: Rule, fields: Fields, content: bytes, partition: bytes
 ) -> bytes:
     """Return the primary key: what the line asks for, *content*, some fields, and for whom."""
     varying = [
@@ -140,7 +141,7 @@ def primary_key(
         *(name.lower().encode() for name in rule.vary),
     ]
     selecting = [part for name in varying for part in (name, selecting_value(fields, name))]
-    return target.key([content, *selecting, partition])
+    return digest([content, *selecting, partition], after=line)
 
 
 def _obstacle(method: str, fields: Fields, names: frozenset[bytes]) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from asyncio import Future
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,16 +27,15 @@ from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
 from asgi_cache.flight import has_background
 from asgi_cache.flights import Flights
-from asgi_cache.holdings import Begun, Holdings
+from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity, UserId
 from asgi_cache.locating import absolute
 from asgi_cache.outcome import Outcome
-from asgi_cache.policy.message import StoredResponse
 from asgi_cache.purging import PurgeLog
 from asgi_cache.request_body import Nobody
 from asgi_cache.selecting import Selectors
 from asgi_cache.services import Services
-from asgi_cache.shortcut import Shortcut
+from asgi_cache.shortcut import Pending, Shortcut
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.urls import open_store
 from asgi_cache.tags import TAG_FIELDS
@@ -127,7 +125,7 @@ class Cache:
             hidden=frozenset() if settings.show_tags else TAG_FIELDS,
             name=identifier(settings.cache_status_name) if settings.cache_status else None,
         )
-        self._shortcut = Shortcut(self._services)
+        self.shortcut: Shortcut = Shortcut(self._services)
         self._selectors = Selectors(self._services.targets, settings)
 
     @classmethod
@@ -150,21 +148,18 @@ class Cache:
         settings = settings_from_environment(os.environ if environ is None else environ, stated)
         return cls(settings=settings, store=store, user_id=user_id)
 
-    async def handle(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request, from the store or by *app*."""
-        wanted, begun = self._shortcut.recall(scope), None
-        if wanted is not None:
-            record = self._services.holdings.look(wanted.key)
-            if isinstance(record, Future):
-                begun = Begun(wanted.key, record)
-                record = await begun.record()
-            if isinstance(record, StoredResponse):
-                head = self._shortcut.head(wanted, record)
-                if head is not None:
-                    await send(head)
-                    body = b"" if wanted.is_head else record.body
-                    await send({"type": "http.response.body", "body": body})
-                    return
+    async def handle(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, pending: Pending | None
+    ) -> None:
+        """Answer one HTTP request that the shortcut did not answer, or not yet."""
+        begun = None
+        if pending is not None:
+            begun, answer = pending.begun, await pending.messages()
+            if answer is not None:
+                head, body = answer
+                await send(head)
+                await send(body)
+                return
         await Exchange(self._services, app, scope, receive, send, begun).run()
 
     async def purge(  # noqa: PLR0913 - each names something else, and all by keyword

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from math import inf
 from typing import assert_never
 
 from asgi_cache.asking import Asked
 from asgi_cache.events import End, Event, Head, Part, Settled
+from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined, parse_date
 from asgi_cache.policy.keeping import client_fields
 from asgi_cache.policy.message import StoredResponse
@@ -87,9 +87,9 @@ class Delivery:
         return stored if permitted else None
 
     async def _take_head(self, head: Head) -> None:
-        status = head.received.response.status
-        if status in ERRORS and (stale := self.stale_for_error()) is not None:
-            self._outcome.forward_status = status
+        answered = head.received.response.status
+        if answered in ERRORS and (stale := self.stale_for_error()) is not None:
+            self._outcome.forward_status = answered
             await self.serve_stale(stale)
         elif head.obstacle is not None:
             self._outcome.stored = head.renewed
@@ -130,7 +130,7 @@ class Delivery:
         if not event.validated:
             self._outcome.collapsed = True
         else:
-            self._outcome.forward_status = HTTPStatus.NOT_MODIFIED
+            self._outcome.forward_status = status.NOT_MODIFIED
         await self._answer(reply(self._asked.request, stored, now), age)
 
     async def _release(self, *, stored: bool) -> None:
@@ -146,9 +146,9 @@ class Delivery:
         if not self._client_has(head.received):
             await self._responder.head(head.message, added)
             return
-        self._outcome.forward_status = HTTPStatus.OK
+        self._outcome.forward_status = status.OK
         kept = not_modified_fields((*head.received.response.fields, *added))
-        await self._answer(Reply(HTTPStatus.NOT_MODIFIED, kept, b""))
+        await self._answer(Reply(status.NOT_MODIFIED, kept, b""))
 
     def _client_has(self, received: Received) -> bool:
         """Whether the client's own condition, if it was kept from the app, is met.
@@ -156,7 +156,7 @@ class Delivery:
         Only what the app itself says of its response can tell, as none of it was seen yet.
         """
         response, request = received.response, self._asked.request
-        if response.status != HTTPStatus.OK or request.method == "POST":
+        if response.status != status.OK or request.method == "POST":
             return False
         if self._asked.target.pattern is None and self._stored is None:
             return False

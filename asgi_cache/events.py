@@ -5,14 +5,14 @@ A `run.Run` says it once; each client that waits makes its own answer of it (`de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TypeAlias
 
 from starlette.types import Message
 
+from asgi_cache.policy import status
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.storing import Received
+from asgi_cache.values import value
 
 OF_ONE_REQUEST = frozenset(
     {"credentials", "reflected-origin", "request-body", "request-no-store", "stale-if-error"}
@@ -20,7 +20,7 @@ OF_ONE_REQUEST = frozenset(
 """Obstacles to storing that another request to the same URL may not meet."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Head:
     """The app has begun to answer."""
 
@@ -35,7 +35,7 @@ class Head:
     """A response to HEAD has renewed what is stored for GET."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Part:
     """A part of the body that is not the last, or is not recorded; or any other message."""
 
@@ -44,7 +44,7 @@ class Part:
     """Because of it the response cannot be stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class End:
     """The last part of a body that was recorded, which is in the store now."""
 
@@ -55,7 +55,7 @@ class End:
     """Why it is not in the store, if it is not."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settled:
     """There is a stored response to answer with: the app, or another process, has seen to it."""
 
@@ -74,6 +74,4 @@ Event: TypeAlias = Head | Part | End | Settled
 
 def is_of_one_request(head: Head) -> bool:
     """Whether another request to the same URL may get a response that can be shared."""
-    return (
-        head.received.response.status >= HTTPStatus.BAD_REQUEST or head.obstacle in OF_ONE_REQUEST
-    )
+    return head.received.response.status >= status.BAD_REQUEST or head.obstacle in OF_ONE_REQUEST

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from random import random
 from typing import assert_never
 
@@ -22,6 +21,7 @@ from asgi_cache.flight import Flight, PatientReceive, has_background
 from asgi_cache.holdings import Begun, Found
 from asgi_cache.outcome import Outcome
 from asgi_cache.passenger import Follower, lead
+from asgi_cache.policy import status
 from asgi_cache.policy.cache_control import RequestDirectives, parse_request
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.invalidation import SAFE_METHODS
@@ -81,8 +81,6 @@ class Exchange:
         self._services = services
         self._begun = begun
         self._app = app
-        if not isinstance(scope["headers"], list | tuple):
-            scope["headers"] = list(scope["headers"])  # an iterator can be read only once
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -277,9 +275,10 @@ class Exchange:
 
     def _note_what_the_app_said(self, scope: Scope) -> None:
         """Let outer middleware find what the app put into its scope, such as its route."""
-        for name, value in scope.items():
-            if name not in CHANGED:
-                self._scope[name] = value
+        said = dict(scope)
+        for name in CHANGED:
+            said.pop(name, None)
+        self._scope.update(said)
 
     def _app_scope(self, asked: Asked, stored: StoredResponse | None) -> Scope:
         """Return the scope for the app: nothing in it that the key does not hold."""
@@ -303,7 +302,7 @@ class Exchange:
         asks = rule.client_bypass and parse_request(self._scope["headers"]).only_if_cached
         if asks:
             self.outcome.detail = "only-if-cached"
-            await self._responder.reply(Reply(HTTPStatus.GATEWAY_TIMEOUT, EMPTY, b""))
+            await self._responder.reply(Reply(status.GATEWAY_TIMEOUT, EMPTY, b""))
         return asks
 
     async def _bypass(self, why: Unanswerable, target: Target, rule: Rule) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope
 
@@ -22,6 +21,7 @@ from asgi_cache.policy.storing import is_reusable
 from asgi_cache.request_body import Nobody
 from asgi_cache.run import Run
 from asgi_cache.services import Services
+from asgi_cache.values import value
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ REFRESH_TIMEOUT = 60.0
 """Seconds that a refresh may take; one that hangs must not keep others from its key."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sought:
     """What a flight is for."""
 
@@ -58,7 +58,9 @@ class Fill:
         self._services = services
         self._sought = sought
         self._flight = flight
-        self._lease = Lease(services.holdings, sought.flight_key)
+        holdings = services.holdings
+        is_shared = holdings.store.is_shared
+        self._lease = Lease(holdings, sought.flight_key) if is_shared else None
         self._turn = Turn.UNKNOWN
         self._is_given_up = False
         self._closing: list[asyncio.Task[None]] = []
@@ -73,7 +75,8 @@ class Fill:
                 await self._run(app, scope, receive)
         finally:
             self._give_up_lease()
-            await asyncio.wait(self._closing)  # which does not cancel them with this task
+            if self._closing:
+                await asyncio.wait(self._closing)  # which does not cancel them with this task
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         sought = self._sought
@@ -87,16 +90,20 @@ class Fill:
 
         Another flight, here or in another process, may have ended after this one's client had
         found nothing and before this one began. That is why it looks again, and does so when
-        it has the lease: whoever had it before stored first and gave it up then.
+        it has the lease: whoever had it before stored first and gave it up then. Both are asked
+        for in one turn of the event loop, which makes it one round trip (`Store.claim`).
         """
+        if self._lease is None:
+            self._turn = Turn.OURS
+            return await self._look_again()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT
         for pause in pauses():
-            turn = self._turn = await self._lease.take()
+            turn, found = await asyncio.gather(self._lease.take(), self._look_again())
+            self._turn = turn
             if turn is Turn.EVERYBODYS:
                 self._services.flights.mark_unshared(self._sought.key)
                 return None
-            found = await self._look_again()
             if found is not None or turn is not Turn.ANOTHERS or loop.time() >= deadline:
                 return found
             await asyncio.sleep(pause)
@@ -135,16 +142,16 @@ class Fill:
 
     def _give_up_lease(self, *, marked: bool = False, after: StoredResponse | None = None) -> None:
         """Give up the lease once, when *after* can be found by other processes."""
-        if not self._is_given_up:
+        if self._lease is not None and not self._is_given_up:
             self._is_given_up = True
-            work = self._give_up(after, marked=marked)
+            work = self._give_up(self._lease, after, marked=marked)
             self._closing.append(self._services.flights.attend(work))
 
-    async def _give_up(self, after: StoredResponse | None, *, marked: bool) -> None:
+    async def _give_up(self, lease: Lease, after: StoredResponse | None, *, marked: bool) -> None:
         if after is not None:
             with suppress(StoreUnavailable):
                 await self._services.holdings.landed(after, self._sought.asked.key)
-        await self._lease.give_up(marked=marked)
+        await lease.give_up(marked=marked)
 
 
 async def refresh(

@@ -9,11 +9,11 @@ app is kept from running ahead of the slowest reader.
 from __future__ import annotations
 
 import asyncio
-from asyncio import Task
+from asyncio import Future, Task
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from starlette.types import Message, Receive
 
@@ -21,6 +21,8 @@ from asgi_cache.errors import LeftBehind
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.policy.fields import Fields
 from asgi_cache.policy.message import StoredResponse
+
+T = TypeVar("T", Part, End)
 
 WINDOW = 16
 """Messages by which the app may be ahead of the slowest reader of what is not recorded."""
@@ -69,7 +71,8 @@ class Flight:
         """How many events are no longer held, as all readers have had them."""
         self._is_recorded = True
         self._is_over = False
-        self._changed = asyncio.Event()
+        self._waiting: list[Future[None]] = []
+        """Those of who waits for something to change."""
         self._readers: list[Reader] = []
         self._is_abandoned = False
         self._is_deserted = False
@@ -108,14 +111,16 @@ class Flight:
                 self._is_recorded = event.obstacle is None
             case Part():
                 self._is_recorded = self._is_recorded and not event.is_lost
-                event = replace(event, message=_copied(event.message))
+                event = _with_own_body(event)
             case End():
-                event = replace(event, message=_copied(event.message))
+                event = _with_own_body(event)
             case Settled():
                 pass
             case _:
                 assert_never(event)
         self._events.append(event)
+        if isinstance(event, Head) and event.is_measured and self._is_recorded:
+            return  # nobody does anything with it before the body is there, at once
         if isinstance(event, End | Settled):
             self._land()
         self._wake()
@@ -149,7 +154,7 @@ class Flight:
         while index >= self._dropped + len(self._events):
             if self._is_over:
                 return None
-            await self._changed.wait()
+            await self._change()
         return self._events[index - self._dropped]
 
     def leave(self, reader: Reader) -> None:
@@ -176,7 +181,7 @@ class Flight:
         The app is told so, and may end the response as if it were whole.
         """
         while any(not reader.leads for reader in self._readers):
-            await self._changed.wait()
+            await self._change()
         self._is_deserted = True
 
     async def _room(self) -> None:
@@ -191,7 +196,7 @@ class Flight:
                 return
             try:
                 async with asyncio.timeout(STALL):
-                    await self._changed.wait()
+                    await self._change()
             except TimeoutError:
                 self._leave_behind(slowest)
 
@@ -207,9 +212,16 @@ class Flight:
         if not self._is_recorded:
             self._wake()
 
+    async def _change(self) -> None:
+        waiting = self._loop.create_future()
+        self._waiting.append(waiting)
+        await waiting
+
     def _wake(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
 
 class Reader:
@@ -255,7 +267,9 @@ class PatientReceive:
         return message
 
 
-def _copied(message: Message) -> Message:
-    """Return *message* with a body of its own: an app may write to its buffer again."""
-    body = message.get("body", b"")
-    return message if isinstance(body, bytes) else {**message, "body": bytes(body)}
+def _with_own_body(event: T) -> T:
+    """Return *event* with a body of its own: an app may write to its buffer again."""
+    body = event.message.get("body", b"")
+    if isinstance(body, bytes):
+        return event
+    return replace(event, message={**event.message, "body": bytes(body)})

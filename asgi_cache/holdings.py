@@ -14,7 +14,7 @@ from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.key import part_key, select, with_variant
 from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
 from asgi_cache.purging import PurgeLog
-from asgi_cache.stores.base import Record, Store
+from asgi_cache.stores.base import Held, Record, Store
 
 T = TypeVar("T")
 
@@ -45,14 +45,7 @@ class Begun(NamedTuple):
     """A look-up that was begun before all was known of the request that it is for."""
 
     key: bytes
-    future: Future[Record | None]
-
-    async def record(self) -> Record | None:
-        """Return what it brings; nothing if it failed, which is for `find` to say."""
-        try:
-            return await self.future
-        except StoreUnavailable:
-            return None
+    future: Future[Held | None]
 
 
 URI_MISS = Found(None, "uri-miss")
@@ -70,27 +63,28 @@ class Holdings:
     """
 
     def __init__(self, store: Store, log: PurgeLog) -> None:
-        self._store = store
-        self._log = log
+        self.store: Store = store
+        self.log: PurgeLog = log
         self._failing = False
         store.follow(log)
 
     @property
     def changes(self) -> int:
         """How often it has become known that something was purged."""
-        return self._log.changes
+        return self.log.changes
 
     def birth(self) -> Birth:
         """Return the position that a fill which begins now is born at."""
-        return Birth(self._log.identity, self._log.position)
+        return Birth(self.log.identity, self.log.position)
 
-    def look(self, primary: bytes) -> Record | Future[Record | None] | None:
-        """Return what is at hand under *primary*, or is being fetched if that is the same."""
-        return None if self._failing else self._store.look(primary)
+    async def fetched(self, begun: Begun) -> Record | None:
+        """Wait for what a look-up brings that was begun before."""
+        held = await self._reach(begun.future)
+        return None if held is None else held.record
 
     def is_untouched(self, stored: StoredResponse, tags: Tags) -> bool:
         """Whether no purge since its birth concerns *stored*."""
-        return self._log.judge(stored, tags) is stored
+        return self.log.judge(stored, tags) is stored
 
     async def find(
         self,
@@ -138,7 +132,7 @@ class Holdings:
         """Return *record* if it is a response, as the purges since its birth leave it."""
         if not isinstance(record, StoredResponse):
             return Found(None, "uri-miss", vary)
-        stored = self._log.judge(record, tags)
+        stored = self.log.judge(record, tags)
         return Found(stored, "uri-miss" if stored is None else "", vary)
 
     async def keep(
@@ -154,7 +148,7 @@ class Holdings:
         *free* returns the tags that came free with its request. *former* is the response with
         the same body that was stored in its place, if there is one.
         """
-        if self._log.judge(stored, free) is None or await self._is_late(stored):
+        if self.log.judge(stored, free) is None or await self._is_late(stored):
             return
         await self.put(stored, former)
         if variant is not None:
@@ -165,7 +159,7 @@ class Holdings:
 
     async def _is_late(self, stored: StoredResponse) -> bool:
         """Whether one that was begun after a purge is in its place, which it was begun before."""
-        if stored.birth >= self._log.position:
+        if stored.birth >= self.log.position:
             return False
         record = await self._get(stored.key)
         if not isinstance(record, StoredResponse) or record.log != stored.log:
@@ -178,7 +172,7 @@ class Holdings:
         listed = {variant.selector for variant in index.variants}
         for variant in former.variants if former else ():
             if variant.selector not in listed:
-                await self._reach(self._store.delete(variant.selector))
+                await self._reach(self.store.delete(variant.selector))
 
     async def put(self, stored: StoredResponse, former: StoredResponse | None = None) -> None:
         """Store *stored* under its own key, for as long as it can be of any use.
@@ -189,7 +183,7 @@ class Holdings:
 
     async def drop(self, stored: StoredResponse) -> None:
         """Forget *stored*."""
-        await self._reach(self._store.delete(stored.key))
+        await self._reach(self.store.delete(stored.key))
 
     async def purge(
         self,
@@ -204,48 +198,54 @@ class Holdings:
         With *soft_at* their lifetime ends at that instant instead. With *wait* this returns
         when no process has a use any more for what it knew of the log before.
         """
-        await self._reach(self._store.append(tags, all_of=all_of, soft_at=soft_at))
-        if wait and self._store.lag:
-            await asyncio.sleep(self._store.lag)
+        await self._reach(self.store.append(tags, all_of=all_of, soft_at=soft_at))
+        if wait and self.store.lag:
+            await asyncio.sleep(self.store.lag)
 
     async def landed(self, stored: StoredResponse, primary: bytes) -> None:
         """Wait until every process finds what was stored last in the place of *stored*.
 
         By *primary*, its primary key, it is found if it varies.
         """
-        await self._reach(self._store.landed(stored.key))
+        await self._reach(self.store.landed(stored.key))
         if stored.key != primary:
-            await self._reach(self._store.landed(primary))
+            await self._reach(self.store.landed(primary))
 
     async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
         """Take a lease for *ttl* seconds, or prolong it; the token that holds it now."""
-        return await self._reach(self._store.claim(lease, token, ttl))
+        return await self._reach(self.store.claim(lease, token, ttl))
 
-    async def release(self, lease: bytes, token: bytes, mark: bytes | None, ttl: float) -> None:
+    async def release(
+        self, lease: bytes, token: bytes | None, mark: bytes | None, ttl: float
+    ) -> None:
         """Give up a lease, or leave *mark* in its place for *ttl* seconds."""
-        await self._reach(self._store.release(lease, token, mark, ttl))
+        await self._reach(self.store.release(lease, token, mark, ttl))
 
     async def _get(
         self, key: bytes, *, latest: bool = False, begun: Begun | None = None
     ) -> Record | None:
         if begun is not None and begun.key == key:
-            return await self._reach(begun.future)
-        return await self._reach(self._store.get(key, latest=latest))
+            return await self.fetched(begun)
+        return await self._reach(self.store.get(key, latest=latest))
 
     async def _put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
     ) -> None:
-        await self._reach(self._store.put(key, record, ttl, former))
+        await self._reach(self.store.put(key, record, ttl, former))
 
     async def _reach(self, operation: Awaitable[T]) -> T:
         try:
             result = await operation
         except Exception as error:  # noqa: BLE001 - no mistake in a store may cost a request
             raise self._unavailable(error) from None
+        self.note_success()
+        return result
+
+    def note_success(self) -> None:
+        """Note that the store has answered."""
         if self._failing:
             self._failing = False
             logger.warning("the store answers again")
-        return result
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         """Note that the store failed; what is no failure of a store is a mistake in one."""

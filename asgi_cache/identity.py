@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 from inspect import isawaitable
+from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.types import Scope
 
 from asgi_cache.policy.fields import Fields, is_token, lines
+from asgi_cache.policy.key import digest
 
 UserId: TypeAlias = Callable[[StarletteRequest], Awaitable[str | int | None] | str | int | None]
 """The app's own answer to whose request it is. What it returns must have been verified."""
@@ -39,23 +42,22 @@ class Identity:
             name.partition(":")[0].encode() for name in credentials
         )
         """The names of the fields that may show whose request it is."""
-        self._names = tuple(name.encode() for name in credentials if ":" not in name)
+        self._names = frozenset(name.encode() for name in credentials if ":" not in name)
         self._cookies = tuple(
             name.partition(":")[2] for name in credentials if name.startswith("cookie:")
         )
-        self._key = blake2b(secret).digest()
+        self._state = blake2b(digest_size=16, key=blake2b(secret).digest())
         self._user_id = user_id
 
     def credentials(self, fields: Fields, *, cookies: bool) -> list[bytes]:
         """Return what the request shows of who it is from; empty if it shows nothing."""
-        shown = [
-            part
-            for name in self._names
-            if cookies or name != b"cookie"
-            for value in lines(fields, name)
-            for part in (name, value)
-        ]
-        return shown + self._session_cookies(fields) if cookies and self._cookies else shown
+        shown = [pair for pair in fields if pair[0] in self._names]
+        if not cookies:
+            shown = [pair for pair in shown if pair[0] != b"cookie"]
+        if len(shown) > 1:
+            shown.sort(key=itemgetter(0))  # the order of fields that differ in name says nothing
+        parts = list(chain.from_iterable(shown))
+        return parts + self._session_cookies(fields) if cookies and self._cookies else parts
 
     def _session_cookies(self, fields: Fields) -> list[bytes]:
         """Return the cookies that count, from a ``Cookie`` field that may hold others."""
@@ -105,17 +107,10 @@ class Identity:
         if user is not None:
             return partition_of(user)
         if credentials:
-            return b"hash:" + self._hash(credentials)
+            return b"hash:" + digest(credentials, after=self._state)
         if is_verified(scope.get("user")):
             raise LookupError("a verified user has no identity and shows no credentials")
         return NOBODY
-
-    def _hash(self, credentials: Sequence[bytes]) -> bytes:
-        state = blake2b(digest_size=16, key=self._key)
-        for part in credentials:
-            state.update(len(part).to_bytes(8, "big"))
-            state.update(part)
-        return state.digest()
 
 
 def user_name(partition: bytes) -> str:

@@ -47,6 +47,8 @@ class Lease:
         self._holdings = holdings
         self._name = name
         self._token = token_bytes(8)
+        self._ours_until = 0.0
+        """Nobody else can have it before."""
         self._may_be_ours = False
         """The store was asked for it, and has not said that another has it."""
         self._timer: asyncio.TimerHandle | None = None
@@ -54,12 +56,13 @@ class Lease:
 
     async def take(self) -> Turn:
         """Take the lease, unless another process has it."""
-        self._may_be_ours = True
+        self._may_be_ours, asked_at = True, asyncio.get_running_loop().time()
         try:
             holder = await self._holdings.claim(self._name, self._token, TTL)
         except StoreUnavailable:
             return Turn.UNKNOWN
         if holder == self._token:
+            self._ours_until = asked_at + TTL / 2
             self._prolong_later()
             return Turn.OURS
         self._may_be_ours = False
@@ -75,8 +78,10 @@ class Lease:
         if self._prolonging is not None:
             self._prolonging.cancel()
         mark = MARK if marked else None
+        is_certain = asyncio.get_running_loop().time() < self._ours_until
+        token = None if is_certain else self._token
         with suppress(StoreUnavailable):  # it ends by itself
-            await self._holdings.release(self._name, self._token, mark, MARK_TTL)
+            await self._holdings.release(self._name, token, mark, MARK_TTL)
 
     def _prolong_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TTL / 3, self._prolong)

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_cache.cache import Cache, CacheOptions
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.shortcut import Pass
 
 
 class CacheMiddleware:
@@ -30,11 +31,19 @@ class CacheMiddleware:
         self.app = app
         self.cache: Cache = Cache(**options) if cache is None else cache
         self.cache.attach(app)
+        self._take = self.cache.shortcut.take
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; pass everything else on."""
         if scope["type"] == "http":
-            await self.cache.handle(self.app, scope, receive, send)
+            answer = self._take(scope)
+            if isinstance(answer, tuple):
+                await send(answer[0])
+                await send(answer[1])
+            elif isinstance(answer, Pass):
+                await self.app(scope, receive, send)
+            else:
+                await self.cache.handle(self.app, scope, receive, send, answer)
         elif scope["type"] == "lifespan":
             await self.app(scope, receive, self._attending(send))
         else:

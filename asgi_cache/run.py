@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope
@@ -15,6 +14,7 @@ from asgi_cache.errors import StoreUnavailable
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.flight import has_background
 from asgi_cache.holdings import Birth
+from asgi_cache.policy import status
 from asgi_cache.policy.cache_control import parse_response
 from asgi_cache.policy.fields import Fields, vary_names
 from asgi_cache.policy.keeping import is_whole, stored_response
@@ -108,7 +108,7 @@ class Run:
         renewed, stored = False, self._stored
         if stored is not None and self._asked.request.method == "HEAD":
             renewed = await self._update_from_head(stored, received)
-        elif stored is not None and message["status"] == HTTPStatus.NOT_MODIFIED:
+        elif stored is not None and message["status"] == status.NOT_MODIFIED:
             self._is_settled = True
             await self._tell(await self._validated(stored, received))
             return
@@ -201,7 +201,7 @@ class Run:
         self, received: Received, body: bytes, tags: tuple[str, ...]
     ) -> tuple[StoredResponse, str | None]:
         primary = self._asked.key
-        if received.response.status == HTTPStatus.PARTIAL_CONTENT:
+        if received.response.status == status.PARTIAL_CONTENT:
             primary = part_key(primary)
         variant = variant_of(primary, received.request.fields, received.response.fields)
         key = primary if variant is None else variant.selector

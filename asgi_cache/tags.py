@@ -115,9 +115,11 @@ def with_ancestors(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def rendered(
-    templates: Iterable[str], params: Mapping[str, str], query: bytes, user: str
+    templates: Sequence[str], params: Mapping[str, str], query: bytes, user: str
 ) -> list[str]:
     """Fill in *templates* for one request; a query parameter that is absent is empty."""
+    if not templates:
+        return []
     values = {"user": user, **params}
     values |= {f"query.{n}": v for n, v in parse_qsl(query.decode("latin-1"))}
     return [SLOT.sub(lambda slot: values.get(slot[1], ""), text) for text in templates]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TypeAlias
@@ -13,11 +13,12 @@ from starlette.types import Scope
 
 from asgi_cache.identity import NOBODY
 from asgi_cache.policy.fields import lines
-from asgi_cache.policy.invalidation import DEFAULT_PORTS
+from asgi_cache.policy.invalidation import DEFAULT_PORTS, SAFE_METHODS
 from asgi_cache.policy.key import digest, filtered_query, hashing
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import RuleSet
 from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag, with_user_tag
+from asgi_cache.values import value
 
 MEMO_ENTRIES = 4096
 """Request lines whose target is remembered: the latest."""
@@ -34,7 +35,7 @@ Line: TypeAlias = tuple[str, str, bytes, str, str, bytes | None, bytes]
 """Method, scheme, Host field, root path, path, raw path and query string, as a scope has them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Wanted:
     """What a GET or HEAD without any wishes asks for; what else there is to know is stored."""
 
@@ -43,8 +44,16 @@ class Wanted:
     rule: Rule
     tags: tuple[str, ...]
     """Those that come free with the request's line."""
+    state: blake2b
+    """The state of the primary key's digest after what the line contributes to it."""
     partition: bytes
     is_head: bool
+    is_partitioned: bool
+    """Each user's responses are kept apart from everybody else's."""
+    needs_fields: bool
+    """Some fields of the request are part of the key."""
+    asks_less: bool
+    """A condition or a range may make less than the whole response do."""
     needs_leave: bool
     """It is somebody's, and not their own part of the store that is looked into."""
 
@@ -53,7 +62,7 @@ class Wanted:
         return with_user_tag(self.tags, self.partition)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """What a request asks for, as far as its line and its Host field say so."""
 
@@ -72,17 +81,15 @@ class Target:
     """The tags that come free with the request's line; its URL's is the first."""
     state: blake2b = field(compare=False)
     """The state of the primary key's digest after what the line contributes to it."""
+    is_passed: bool
+    """It is the app's to answer, and makes nothing void."""
     plain: Wanted | None
-    """What is asked for if no field of a request adds anything; nothing if one always does."""
+    """What is asked for if no field adds anything; nothing if it is to be found at length."""
 
     @property
     def is_partitioned(self) -> bool:
         """Whether each user's responses are kept apart from everybody else's."""
         return self.pattern is not None and self.rule is not None and not self.rule.public
-
-    def key(self, parts: Iterable[bytes]) -> bytes:
-        """Return the primary key of a request to which *parts* are all that its line is not."""
-        return digest(parts, after=self.state)
 
 
 class Targets:
@@ -190,17 +197,30 @@ class Targets:
             params=params,
             tags=tags,
             state=state,
-            plain=_plain(method, rule, tags, state),
+            is_passed=method in SAFE_METHODS and (rule is None or method not in rule.methods),
+            plain=_plain(method, rule, tags, state, is_ruled=match is not None),
         )
 
 
-def _plain(method: str, rule: Rule | None, tags: tuple[str, ...], state: blake2b) -> Wanted | None:
+def _plain(
+    method: str, rule: Rule | None, tags: tuple[str, ...], state: blake2b, *, is_ruled: bool
+) -> Wanted | None:
     if rule is None or method not in rule.methods or method == "POST":
         return None
-    if rule.vary or rule.coherence == "strict":
+    if rule.coherence == "strict":
         return None
-    key = digest([b"GET", NOBODY], after=state)
-    return Wanted(key, rule, tags, NOBODY, method == "HEAD", needs_leave=False)
+    return Wanted(
+        key=digest([b"GET", NOBODY], after=state),
+        rule=rule,
+        tags=tags,
+        state=state,
+        partition=NOBODY,
+        is_head=method == "HEAD",
+        is_partitioned=is_ruled and not rule.public,
+        needs_fields=bool(rule.vary),
+        asks_less=False,
+        needs_leave=False,
+    )
 
 
 def route_path(path: str, root_path: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from http_sf import StructuredFieldError, parse
@@ -22,6 +21,7 @@ from asgi_cache.policy.fields import (
     members,
     parse_delta_seconds,
 )
+from asgi_cache.values import value
 
 _Stated: TypeAlias = dict[bytes, list[bytes | None]]
 """The arguments given to each directive: ``None`` where there was none, empty if malformed."""
@@ -37,7 +37,7 @@ _QUOTED_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestDirectives:
     """What a client asks of caches (RFC 9111, section 5.2.1). Durations are seconds."""
 
@@ -51,7 +51,7 @@ class RequestDirectives:
     stale_if_error: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResponseDirectives:
     """What an app asks of caches (RFC 9111, section 5.2.2). Durations are seconds."""
 

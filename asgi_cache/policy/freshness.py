@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from asgi_cache.policy.fields import Fields, combined, members, parse_date, parse_delta_seconds
 from asgi_cache.policy.message import Response
 from asgi_cache.policy.rule import Rule
+from asgi_cache.values import value
 
 HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
 """Statuses that may be reused without explicit freshness (RFC 9110, section 15.1)."""
@@ -22,7 +22,7 @@ HEURISTIC_LIMIT = 86400.0
 Source: TypeAlias = Literal["app", "rule", "guess", "nobody"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Freshness:
     """For how many seconds a response is fresh, and who said so."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import blake2b
-from http import HTTPStatus
 
+from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined, lines, members
 from asgi_cache.policy.freshness import initial_age, rule_lifetime
 from asgi_cache.policy.message import StoredResponse
@@ -62,7 +62,7 @@ def stored_response(
     response = received.response
     kept = stored_fields(received)
     etag = combined(response.fields, b"etag")
-    made = entity_tag(body) if etag is None and response.status == HTTPStatus.OK else None
+    made = entity_tag(body) if etag is None and response.status == status.OK else None
     added = added_fields(received, made, len(body))
     directives = response.directives
     return StoredResponse(
@@ -111,7 +111,7 @@ def added_fields(
     """Make the fields that the cache adds: an entity tag, a length, what clients are told."""
     tagged = ((b"etag", etag),) if etag else ()
     unmeasured = combined(received.response.fields, b"content-length") is None
-    has_content = received.response.status != HTTPStatus.NO_CONTENT
+    has_content = received.response.status != status.NO_CONTENT
     measured = ((b"content-length", b"%d" % length),) if unmeasured and has_content else ()
     return tagged + measured + client_fields(received)
 
@@ -135,7 +135,7 @@ def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
 
 def is_whole(received: Received, body: bytes) -> bool:
     """Whether *body* is all that the response's head says it is (section 3.3)."""
-    if received.response.status != HTTPStatus.PARTIAL_CONTENT:
+    if received.response.status != status.PARTIAL_CONTENT:
         return True
     part = parse_content_range(combined(received.response.fields, b"content-range"))
     return part is not None and part[1] - part[0] == len(body)

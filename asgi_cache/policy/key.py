@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import unquote_plus
 
@@ -18,6 +19,12 @@ from asgi_cache.policy.rule import Rule
 KEY_BYTES = 16
 
 _AROUND = re.compile(rb"[ \t]*([;=])[ \t]*")
+
+REMEMBERED = 1024
+"""Values of fields of which it is remembered how they count: most clients send one of a few."""
+
+REMEMBERED_LENGTH = 256
+"""Bytes of a value beyond which it is not."""
 
 VARIANT_LIMIT = 64
 """Variants kept of one URL; the oldest goes when one more comes."""
@@ -77,11 +84,27 @@ def selecting_value(fields: Fields, name: bytes) -> bytes:
     counted = lines(fields, name)
     if not counted:
         return b"-"
-    if name not in SINGLETONS:
-        counted = [member for value in counted for member in members(value)]
+    if name in SINGLETONS:
+        return _written(counted)
+    if len(counted) == 1 and len(counted[0]) <= REMEMBERED_LENGTH:
+        return _of_one_line(name, counted[0])
+    return _of_list(name, counted)
+
+
+@lru_cache(REMEMBERED)
+def _of_one_line(name: bytes, value: bytes) -> bytes:
+    return _of_list(name, [value])
+
+
+def _of_list(name: bytes, counted: list[bytes]) -> bytes:
+    listed = [member for value in counted for member in members(value)]
     if name in UNORDERED:
-        counted = sorted({_normal_member(member, name) for member in counted})
-    return b"=" + b"".join(b"%d:%b" % (len(value), value) for value in counted)
+        listed = sorted({_normal_member(member, name) for member in listed})
+    return _written(listed)
+
+
+def _written(counted: list[bytes]) -> bytes:
+    return b"=" + b"".join([b"%d:%b" % (len(value), value) for value in counted])
 
 
 def _normal_member(member: bytes, name: bytes) -> bytes:

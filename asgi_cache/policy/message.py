@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from asgi_cache.policy.cache_control import RequestDirectives, ResponseDirectives
 from asgi_cache.policy.fields import Fields
+from asgi_cache.values import value
 
 CLOCK_TOLERANCE = 60.0
 """Seconds by which the clocks of processes may differ."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """A request as the policy sees it."""
 
@@ -26,7 +25,7 @@ class Request:
     """Its target URI (RFC 9110, section 7.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Response:
     """The head of a response that the app has begun to send."""
 
@@ -35,7 +34,7 @@ class Response:
     directives: ResponseDirectives
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoredResponse:
     """A complete response as it is kept, with everything a later decision needs.
 
@@ -96,7 +95,7 @@ class StoredResponse:
         return self.initial_age + max(0.0, elapsed)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Variant:
     """Where one of several responses to a URL is kept, and which requests select it."""
 
@@ -108,7 +107,7 @@ class Variant:
     """The same, but with ``Accept-Language`` replaced by the language it was answered in."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VariantIndex:
     """What is stored under a primary key whose responses vary: the newest variant first."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TypeAlias
 
 from asgi_cache.policy.fields import Fields, parse_date
+from asgi_cache.values import value
 
 Ranges: TypeAlias = Sequence[tuple[int, int]]
 """Parts of a body, each as the positions of its first byte and of the one after its last."""
@@ -46,7 +46,7 @@ _OF_THE_REPRESENTATION = _OF_THE_CONTENT | {
 _OF_FRESHNESS = (b"cache-control", b"surrogate-control")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PartialContent:
     """A response made from parts of a stored one."""
 

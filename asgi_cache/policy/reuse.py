@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import log
 from typing import TypeAlias
 
 from asgi_cache.policy.cache_control import RequestDirectives
 from asgi_cache.policy.message import Request, StoredResponse
 from asgi_cache.policy.rule import Rule
+from asgi_cache.values import value
 
 ERRORS = frozenset({500, 502, 503, 504})
 """Statuses in whose place a stale response may be served (RFC 5861, section 4)."""
@@ -18,6 +18,9 @@ UNCONDITIONAL = RequestDirectives()
 
 PATIENCE = 16.0
 """Times the cost of a response, before the end of its lifetime, that no refresh comes earlier."""
+
+ROUNDING = 1e-6
+"""Seconds by which sums of instants, which are large numbers, may be wrong."""
 
 Chance: TypeAlias = Callable[[], float]
 """Returns a number drawn evenly from 0 to 1, of which 0 is none."""
@@ -28,7 +31,7 @@ def never() -> float:
     return 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reuse:
     """Serve the stored response."""
 
@@ -39,7 +42,7 @@ class Reuse:
     """Ask the app for a new one meanwhile: it is stale (``stale-while-revalidate``) or soon is."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Validate:
     """Ask the app, and let it say that the stored response is still good."""
 
@@ -47,7 +50,7 @@ class Validate:
     """``stale`` or ``request``, as ``Cache-Status`` says it (RFC 9211, section 2.2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Forward:
     """Ask the app; the stored response is of no use to this request."""
 
@@ -97,6 +100,14 @@ def undisputed_age(stored: StoredResponse, rule: Rule, now: float) -> float | No
     if elapsed < 0.0 or stored.must_validate or ttl <= PATIENCE * stored.cost * rule.early_refresh:
         return None
     return age
+
+
+def unchanged_until(stored: StoredResponse, rule: Rule, now: float) -> float:
+    """Return until when `undisputed_age` has one, with age and ttl the same in whole seconds."""
+    age = stored.age_at(now)
+    ttl = stored.lifetime - age
+    left = min(1.0 - age % 1.0, ttl % 1.0, ttl - PATIENCE * stored.cost * rule.early_refresh)
+    return now + left - ROUNDING
 
 
 def is_due(eagerness: float, ttl: float, chance: Chance) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from http import HTTPStatus
-
+from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.freshness import date_of
 from asgi_cache.policy.message import Request, StoredResponse
@@ -22,12 +20,13 @@ from asgi_cache.policy.validation import (
     modified_at,
     not_modified_fields,
 )
+from asgi_cache.values import value
 
 LESS_THAN_ALL = CONDITIONALS | {b"range"}
 """Fields by which a client asks for less than the whole response."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """A whole response, ready to be sent."""
 
@@ -42,7 +41,7 @@ def reply(request: Request, stored: StoredResponse, now: float) -> Reply:
     A condition or a range is about the content that a successful GET returns; otherwise
     it does not apply (RFC 9110, sections 13.2.1 and 14.2).
     """
-    if stored.status != HTTPStatus.OK or request.method == "POST":
+    if stored.status != status.OK or request.method == "POST":
         return _full(request, stored)
     if LESS_THAN_ALL.isdisjoint([name for name, _ in request.fields]):
         return _full(request, stored)  # as most do, and no date need be read to know it
@@ -75,7 +74,7 @@ def _not_modified(request: Request, stored: StoredResponse, now: float) -> Reply
     changed = modified_at(stored.fields, stored.stored_at)
     if not is_not_modified(request.fields, stored.etag, changed, now):
         return None
-    return Reply(HTTPStatus.NOT_MODIFIED, not_modified_fields(stored.fields), b"")
+    return Reply(status.NOT_MODIFIED, not_modified_fields(stored.fields), b"")
 
 
 def _partial(request: Request, stored: StoredResponse, now: float) -> Reply | None:

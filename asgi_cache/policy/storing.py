@@ -12,16 +12,17 @@ storing. What is kept of it is made in `keeping`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeAlias
 
+from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined, is_field_value, is_token, vary_names
 from asgi_cache.policy.freshness import HEURISTICALLY_CACHEABLE, Freshness, freshness
 from asgi_cache.policy.invalidation import same_origin
 from asgi_cache.policy.message import Request, Response
 from asgi_cache.policy.ranges import parse_content_range
 from asgi_cache.policy.rule import Rule
+from asgi_cache.values import value
 
 UNDERSTOOD = frozenset(int(status) for status in HTTPStatus)
 """Statuses whose meaning for caching is known here (``must-understand``, section 5.2.2.3)."""
@@ -32,7 +33,7 @@ UNRULED = Rule()
 LAST_STATUS = 599
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """A response's head as it arrived, with all that decides whether it may be stored."""
 
@@ -65,7 +66,7 @@ class Received:
 Forbids: TypeAlias = Callable[[Received], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Clause:
     """One reason not to store a response."""
 
@@ -79,9 +80,9 @@ class Clause:
 
 ABOUT_THE_REQUEST = frozenset(
     {
-        HTTPStatus.PRECONDITION_FAILED,
-        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-        HTTPStatus.EXPECTATION_FAILED,
+        status.PRECONDITION_FAILED,
+        status.REQUESTED_RANGE_NOT_SATISFIABLE,
+        status.EXPECTATION_FAILED,
     }
 )
 """Statuses that another request to the same URL, without such a field, would not get."""
@@ -97,7 +98,7 @@ def forbidding_clause(received: Received) -> Clause | None:
 
 def _is_not_final(received: Received) -> bool:
     """An interim response is not the answer, and other numbers mean nothing (RFC 9110, 15)."""
-    return not HTTPStatus.OK <= received.response.status <= LAST_STATUS
+    return not status.OK <= received.response.status <= LAST_STATUS
 
 
 def _is_about_the_request(received: Received) -> bool:
@@ -108,10 +109,10 @@ def _is_about_the_request(received: Received) -> bool:
 def _is_part_of_a_response(received: Received) -> bool:
     """A 304 has no body, and a 206 is of use only if its place in one whole is known (3.3)."""
     response = received.response
-    if response.status == HTTPStatus.PARTIAL_CONTENT:
+    if response.status == status.PARTIAL_CONTENT:
         part = parse_content_range(combined(response.fields, b"content-range"))
         return part is None or bool(vary_names(response.fields))
-    return response.status == HTTPStatus.NOT_MODIFIED
+    return response.status == status.NOT_MODIFIED
 
 
 def _is_of_another_method(received: Received) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from asgi_cache.policy.message import StoredResponse, VariantIndex
 
 ONE_CACHE: str = "this store is in use by another Cache; give each a store of its own"
+
+MOST_READS: Final = 3
+"""Reads beyond which a record is not more popular than another."""
 
 Record: TypeAlias = StoredResponse | VariantIndex
 """What is stored under a key. Records are immutable, so that a store may hand out its own."""
@@ -25,6 +28,26 @@ class Purge:
     """It names what carries all of the tags; else what carries any of them."""
     soft_at: float | None = None
     """It only ends their lifetime, at this instant in seconds since the epoch."""
+
+
+class Held:
+    """A record in this process's memory, as long as the store keeps it there."""
+
+    __slots__ = ("expires_at", "reads", "record", "size")
+
+    def __init__(self, record: Record, size: int, expires_at: float) -> None:
+        self.record: Record | None = record
+        """Nothing once it was evicted, deleted or replaced."""
+        self.size: int = size
+        """Bytes of memory that it is counted as."""
+        self.expires_at: float = expires_at
+        self.reads: int = 0
+        """How often it was read lately, as far as that matters."""
+
+    def note_read(self) -> None:
+        """Let the record outlive those that are read less."""
+        if self.reads < MOST_READS:
+            self.reads += 1
 
 
 class LogReader(Protocol):
@@ -51,7 +74,7 @@ class Store(Protocol):
     are in one process and at one place.
     """
 
-    def look(self, key: bytes) -> Record | Future[Record | None] | None:
+    def look(self, key: bytes) -> Held | Future[Held | None] | None:
         """Return what this process has under *key* and may serve now, as `get` would.
 
         Nothing if it is for `get` to find out. A store to which that is one round trip may
@@ -59,6 +82,16 @@ class Store(Protocol):
         """
         del key
         return None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use it too."""
+        return False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what this process holds may be served now without another `look`."""
+        return True
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return the record stored under *key*, or nothing if it is absent or not valid.
@@ -86,15 +119,20 @@ class Store(Protocol):
     async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
         """Take a lease for *ttl* seconds, or prolong it; the token that holds it now.
 
-        A lease is between processes: where there is one, whoever asks may have it.
+        A lease is between processes: where there is one, whoever asks may have it. A `get`
+        that is begun after it in the same turn of the event loop finds what the lease's
+        former holder had put.
         """
         del lease, ttl
         return token
 
     async def release(
-        self, lease: bytes, token: bytes, mark: bytes | None = None, ttl: float = 0.0
+        self, lease: bytes, token: bytes | None, mark: bytes | None = None, ttl: float = 0.0
     ) -> None:
-        """Give up a lease, if *token* holds it; to *mark* for *ttl* seconds, if one is given."""
+        """Give up a lease, if *token* holds it; to *mark* for *ttl* seconds, if one is given.
+
+        Without a token the caller knows that it has the lease.
+        """
         del lease, token, mark, ttl
 
     def follow(self, reader: LogReader) -> None:

@@ -3,66 +3,71 @@
 ::
 
     offset  size  what
-    0       4     the bytes 41 43 1e, and one for the schema
-    4       4     length of the head, big-endian
-    8       4     CRC-32 of all that follows
-    12            the head, a msgpack array
-                  the body, as it was
+    0       4     CRC-32 of all that follows
+    4       3     the bytes 41 43, and one for the schema
+    7       1     what it is: 0 an index; else a response, and how its body is stored
+    8       4     length of the head
+    12            the head
+                  the body, as it was or compressed
 
-The body is not encoded again. The head is an array in a fixed order, so that one unpacking
-and one look-up of its types tell whether it has the right shape. The checksum finds
-accidents, not forgery; what is forged still has to be a record that could be stored.
+Numbers are big-endian. The head of an index is a msgpack array. That of a response has
+numbers in fixed places, then a msgpack array: its template, its tags, and the values that
+are not in the template. Durations are kept to seven digits.
+
+The checksum finds accidents, not forgery; what is forged still has to be a record that
+could be stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from math import inf
 from struct import Struct
-from typing import Any, Final, NoReturn, TypeGuard
+from typing import Any, Final
 from zlib import crc32
-
-import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
 from asgi_cache.errors import CorruptRecord
 from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
 from asgi_cache.stores.base import Record
+from asgi_cache.stores.compression import Coding, CompressedResponse, expand
+from asgi_cache.stores.packing import check_names, is_array, pack, shape, unpack
+from asgi_cache.stores.template import Template, divided, read
 
-_msgpack: Any = msgpack
-"""It is not typed."""
+__all__ = ["PREFIX_BYTES", "decode", "encode", "pack", "unpack"]
 
-_MAGIC: Final = b"AC\x1e\x02"
-_PREFIX: Final = Struct(">4sII")
+_MAGIC: Final = b"AC\x03"
+_PREFIX: Final = Struct(">I3sBI")
 PREFIX_BYTES: Final = _PREFIX.size
+_CHECKSUM: Final = Struct(">I")
+_AFTER_CHECKSUM: Final = Struct(">3sBI")
+
+_INDEX: Final = 0
+_AS_IS: Final = int(Coding.AS_IS)
+_CODINGS: Final = frozenset(map(int, Coding))
+
 _BIRTH_BYTES: Final = 12
-"""A position of a Redis stream does not fit the 8 bytes of a msgpack integer."""
+"""A position of a Redis stream does not fit 8 bytes."""
+_NUMBERS: Final = Struct(f">16sIdfff{_BIRTH_BYTES}s")
+"""The key, the body's length, when it was stored, age, lifetime and cost, and the birth."""
+_ARRAY_AT: Final = PREFIX_BYTES + _NUMBERS.size
+
+_FOR_EVER: Final = 1e38
+"""Seconds; what is longer does not fit 4 bytes."""
+
 _SELECTOR_BYTES: Final = 16
-
-_RESPONSE: Final = 0
-_INDEX: Final = 1
-
-_RESPONSE_SHAPES: Final = frozenset(
-    (int, bytes, int, int, tuple, int, float, float, float, float, float, float, int)
-    + (etag, modified, bytes, bytes, str)
-    for etag in (bytes, type(None))
-    for modified in (bytes, type(None))
-)
-_INDEX_SHAPE: Final = (int, bytes, int, tuple)
+_INDEX_SHAPE: Final = (bytes, tuple)
 _VARIANT_SHAPES: Final = frozenset({(tuple, bytes, bytes), (tuple, bytes, type(None))})
-
-_NAME_BYTES: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-"""Of which the names of fields are made (``token``, RFC 9110, section 5.6.2), in lower case."""
 
 
 def encode(record: Record) -> bytes:
     """Return *record* as bytes that `decode` turns into its equal."""
     if isinstance(record, StoredResponse):
-        head, body = _response_head(record), record.body
+        kind, head, body = _coding(record), _response_head(record), record.body
     else:
-        head, body = _index_head(record), b""
-    packed = pack(head)
-    prefix = _PREFIX.pack(_MAGIC, len(packed), crc32(body, crc32(packed)))
-    return b"".join((prefix, packed, body))
+        kind, head, body = _INDEX, _index_head(record), b""
+    prefix = _AFTER_CHECKSUM.pack(_MAGIC, kind, len(head))
+    checksum = _CHECKSUM.pack(crc32(body, crc32(head, crc32(prefix))))
+    return b"".join((checksum, prefix, head, body))
 
 
 def decode(key: bytes, data: bytes) -> Record:
@@ -70,188 +75,126 @@ def decode(key: bytes, data: bytes) -> Record:
 
     Raises:
         CorruptRecord: It is no record, or was changed, or was stored under another key.
+        Unreadable: Its body is compressed by a means that this process does not have.
     """
-    head, body = _unpack(data)
-    kind = head[0] if head else None
-    if kind == _RESPONSE:
-        record: Record = _response(head, body)
-    elif kind == _INDEX:
-        record = _index(head)
-    else:
-        raise CorruptRecord("the record is of an unknown kind")
-    if record.key != key:
-        raise CorruptRecord("the record was stored under another key")
-    if head[2] != len(body):
-        raise CorruptRecord("the body has another length than its head says")
-    return record
-
-
-def pack(values: Sequence[object]) -> bytes:
-    """Return plain values as a msgpack array."""
-    packed: bytes = _msgpack.packb(values)
-    return packed
-
-
-def unpack(packed: bytes | memoryview) -> tuple[Any, ...]:
-    """Return the values of a msgpack array, of which nothing is known but that it is one.
-
-    Raises:
-        CorruptRecord: It is anything else, or has maps or extension types in it.
-    """
-    try:
-        values: object = _msgpack.unpackb(
-            packed, use_list=False, max_map_len=0, max_ext_len=0, ext_hook=_refuse_extension
-        )
-    except (ValueError, TypeError, _msgpack.UnpackException):
-        raise CorruptRecord("it is not valid msgpack") from None
-    if not _is_array(values):
-        raise CorruptRecord("it is not a msgpack array")
-    return values
-
-
-def _refuse_extension(code: int, data: bytes) -> NoReturn:
-    """Refuse even one that is empty, to which the limit does not apply."""
-    raise ValueError(f"extension type {code} with {len(data)} bytes")
-
-
-def _response_head(stored: StoredResponse) -> tuple[object, ...]:
-    return (
-        _RESPONSE,
-        stored.key,
-        len(stored.body),
-        stored.status,
-        [part for field in stored.fields for part in field],
-        stored.added,
-        float(stored.stored_at),
-        float(stored.initial_age),
-        float(stored.lifetime),
-        float(stored.stale_while_revalidate),
-        float(stored.stale_if_error),
-        float(stored.cost),
-        stored.must_validate
-        | stored.must_revalidate << 1
-        | stored.shareable << 2
-        | stored.etag_is_ours << 3,
-        stored.etag,
-        stored.last_modified,
-        stored.log,
-        stored.birth.to_bytes(_BIRTH_BYTES, "big"),
-        "\n".join(stored.tags),
-    )
-
-
-def _index_head(index: VariantIndex) -> tuple[object, ...]:
-    variants = [(each.vary, each.selector, each.language_selector) for each in index.variants]
-    return (_INDEX, index.key, 0, variants)
-
-
-def _unpack(data: bytes) -> tuple[tuple[Any, ...], bytes]:
-    """Check the prefix and the checksum; split the rest into head and body."""
     if len(data) < PREFIX_BYTES:
         raise CorruptRecord("the record is cut short")
-    magic, head_bytes, checksum = _PREFIX.unpack_from(data)
+    checksum, magic, kind, head_bytes = _PREFIX.unpack_from(data)
     if magic != _MAGIC:
         raise CorruptRecord("the record has another schema, or is not ours")
-    view = memoryview(data)
-    if crc32(view[PREFIX_BYTES:]) != checksum:
+    if crc32(memoryview(data)[_CHECKSUM.size :]) != checksum:
         raise CorruptRecord("the record does not match its checksum")
     body_at = PREFIX_BYTES + head_bytes
     if body_at > len(data):
         raise CorruptRecord("the head is longer than the record")
-    return unpack(view[PREFIX_BYTES:body_at]), data[body_at:]
+    if kind in _CODINGS:
+        return _response(key, data, kind, body_at)
+    if kind == _INDEX and body_at == len(data):
+        return _index(key, data)
+    raise CorruptRecord("the record is of an unknown kind")
 
 
-def _response(head: tuple[Any, ...], body: bytes) -> StoredResponse:
-    if _shape(head) not in _RESPONSE_SHAPES:
-        raise CorruptRecord("the head has values of other types")
-    _, key, _, status, flat, added, stored_at, initial_age, lifetime, *rest = head
-    while_revalidate, if_error, cost, flags, etag, last_modified, log, birth, tags = rest
+def _coding(stored: StoredResponse) -> int:
+    return stored.coding if isinstance(stored, CompressedResponse) else _AS_IS
+
+
+def _response_head(stored: StoredResponse) -> bytes:
+    length = stored.length if isinstance(stored, CompressedResponse) else len(stored.body)
+    template, values = divided(stored, length)
+    array = pack((template, "\n".join(stored.tags), *values))
+    birth = stored.birth.to_bytes(_BIRTH_BYTES, "big")
+    durations = [stored.initial_age, stored.lifetime, stored.cost]
+    try:
+        return _NUMBERS.pack(stored.key, length, stored.stored_at, *durations, birth) + array
+    except OverflowError:
+        durations = [max(-_FOR_EVER, min(each, _FOR_EVER)) for each in durations]
+        return _NUMBERS.pack(stored.key, length, stored.stored_at, *durations, birth) + array
+
+
+def _index_head(index: VariantIndex) -> bytes:
+    variants = [(each.vary, each.selector, each.language_selector) for each in index.variants]
+    return pack((index.key, variants))
+
+
+def _response(key: bytes, data: bytes, kind: int, body_at: int) -> StoredResponse:
+    if body_at < _ARRAY_AT:
+        raise CorruptRecord("the head is cut short")
+    numbers = _NUMBERS.unpack_from(data, PREFIX_BYTES)
+    own_key, length, stored_at, initial_age, lifetime, cost, birth = numbers
+    _check_key(own_key, key)
     if not (
-        200 <= status <= 599
-        and 0 <= added <= len(flat) // 2
-        and -inf < stored_at < inf
+        -inf < stored_at < inf
         and 0.0 <= initial_age < inf
         and -inf < lifetime < inf
-        and 0.0 <= while_revalidate < inf
-        and 0.0 <= if_error < inf
         and 0.0 <= cost < inf
-        and 0 <= flags <= 0b1111
-        and len(birth) == _BIRTH_BYTES
     ):
         raise CorruptRecord("the head has values out of range")
+    template, tags, values = _parts(data[_ARRAY_AT:body_at])
     return StoredResponse(
         key=key,
-        status=status,
-        fields=_fields(flat, (etag or b"", last_modified or b"")),
-        body=body,
+        status=template.status,
+        fields=template.filled(values, length),
+        body=_body(kind, data[body_at:], length),
         stored_at=stored_at,
         initial_age=initial_age,
         lifetime=lifetime,
-        added=added,
-        stale_while_revalidate=while_revalidate,
-        stale_if_error=if_error,
-        must_validate=flags & 1 != 0,
-        must_revalidate=flags & 2 != 0,
-        shareable=flags & 4 != 0,
-        etag=etag,
-        etag_is_ours=flags & 8 != 0,
-        last_modified=last_modified,
+        added=template.added,
+        stale_while_revalidate=template.stale_while_revalidate,
+        stale_if_error=template.stale_if_error,
+        must_validate=template.must_validate,
+        must_revalidate=template.must_revalidate,
+        shareable=template.shareable,
+        etag=None if template.etag is None else values[template.etag],
+        etag_is_ours=template.etag_is_ours,
+        last_modified=None if template.last_modified is None else values[template.last_modified],
         cost=cost,
         tags=tuple(tags.split("\n")) if tags else (),
-        log=log,
-        birth=int.from_bytes(birth, "big"),
+        log=template.log,
+        birth=_birth(birth),
     )
 
 
-def _fields(
-    flat: tuple[Any, ...], other_values: tuple[bytes, bytes]
-) -> tuple[tuple[bytes, bytes], ...]:
-    """Pair names with values, unless a server could take them for more than one field.
-
-    All are looked at in one go: a hit has no time for a loop over its fields.
-    """
-    names, values = flat[::2], flat[1::2]
-    _check_names(names)
-    joined = _join(values + other_values)
-    if b"\n" in joined or b"\r" in joined or b"\0" in joined:
-        raise CorruptRecord("a field's value has a line break or NUL in it")
-    if len(names) != len(values):
-        raise CorruptRecord("the last field has no value")
-    return tuple(zip(names, values, strict=True))
+@lru_cache(256)
+def _birth(packed: bytes) -> int:
+    """Return one number for all that were born between two purges."""
+    return int.from_bytes(packed, "big")
 
 
-def _check_names(names: tuple[Any, ...]) -> None:
-    if _join(names).translate(None, _NAME_BYTES) or b"" in names:
-        raise CorruptRecord("a field's name is not a lower-case token")
+def _check_key(found: bytes, key: bytes) -> None:
+    if found != key:
+        raise CorruptRecord("the record was stored under another key")
 
 
-def _join(values: tuple[Any, ...]) -> bytes:
-    try:
-        return b"".join(values)
-    except TypeError:
-        raise CorruptRecord("a value is not a byte string") from None
-
-
-def _index(head: tuple[Any, ...]) -> VariantIndex:
-    if _shape(head) != _INDEX_SHAPE:
+def _parts(packed: bytes) -> tuple[Template, str, tuple[Any, ...]]:
+    array = unpack(packed)
+    if len(array) < 2 or type(array[0]) is not bytes or type(array[1]) is not str:
         raise CorruptRecord("the head has values of other types")
-    return VariantIndex(head[1], tuple(map(_variant, head[3])))
+    return read(array[0]), array[1], array[2:]
+
+
+def _body(kind: int, body: bytes, length: int) -> bytes:
+    if kind != _AS_IS:
+        return expand(Coding(kind), body, length)
+    if len(body) != length:
+        raise CorruptRecord("the body has another length than its head says")
+    return body
+
+
+def _index(key: bytes, data: bytes) -> VariantIndex:
+    values = unpack(data[PREFIX_BYTES:])
+    if shape(values) != _INDEX_SHAPE:
+        raise CorruptRecord("the head has values of other types")
+    own_key, variants = values
+    _check_key(own_key, key)
+    return VariantIndex(key, tuple(map(_variant, variants)))
 
 
 def _variant(packed: object) -> Variant:
-    if not _is_array(packed) or _shape(packed) not in _VARIANT_SHAPES:
+    if not is_array(packed) or shape(packed) not in _VARIANT_SHAPES:
         raise CorruptRecord("a variant has values of other types")
     vary, selector, language_selector = packed
-    _check_names(vary)
+    check_names(vary)
     for digest in (selector, language_selector or selector):
         if len(digest) != _SELECTOR_BYTES:
             raise CorruptRecord("a variant's selector has another length")
     return Variant(vary, selector, language_selector)
-
-
-def _is_array(value: object) -> TypeGuard[tuple[Any, ...]]:
-    return isinstance(value, tuple)
-
-
-def _shape(values: tuple[Any, ...]) -> tuple[type, ...]:
-    return tuple(map(type, values))

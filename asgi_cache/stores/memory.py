@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import ONE_CACHE, LogReader, Purge, Record, Store
+from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
 from asgi_cache.stores.s3fifo import S3Fifo
 
 _DEFAULT_BYTES: Final = 256 * 1024 * 1024
@@ -44,9 +44,9 @@ class MemoryStore(Store):
         """How many records had to go before their time."""
         return self._records.evictions
 
-    def look(self, key: _Key) -> Record | None:
-        """Return the record under *key*, if it is there and has not expired."""
-        return self._records.get(key)
+    def look(self, key: _Key) -> Held | None:
+        """Return what holds the record under *key*, if it is there and has not expired."""
+        return self._records.look(key)
 
     async def get(self, key: _Key, *, latest: bool = False) -> Record | None:
         """Return the record under *key*, if it is there and has not expired."""

@@ -9,18 +9,21 @@ from asyncio import Future, Task
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from asgi_cache.errors import ConfigurationError, CorruptRecord, StoreUnavailable
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import ONE_CACHE, LogReader, Record, Store
-from asgi_cache.stores.codec import decode, encode
-from asgi_cache.stores.redis_client import exchange, in_milliseconds, within
+from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Record, Store
+from asgi_cache.stores.codec import encode
+from asgi_cache.stores.compression import CompressedResponse, Unreadable, compressed
+from asgi_cache.stores.redis_client import Command, exchange, in_milliseconds, replies_to, within
 from asgi_cache.stores.redis_lease import claim, release
 from asgi_cache.stores.redis_link import Batch, Link
 from asgi_cache.stores.redis_log import LOG_TTL, RedisLog, pack_purge
+from asgi_cache.stores.redis_recent import Recent
 from asgi_cache.stores.redis_renewal import SMALLEST, renew
 
 DEFAULT_TIMEOUT: Final = 0.05
@@ -31,6 +34,9 @@ APPEND_TIMEOUT: Final = 1.0
 
 LAG: Final = 0.1
 """Seconds for which a process may act on what it knows of the log without asking Redis."""
+
+LARGE: Final = 64 * 1024
+"""Bytes of a record that nobody else is to wait for."""
 
 TAIL_BLOCK: Final = 1.0
 """Seconds that one command waits for a purge."""
@@ -56,11 +62,13 @@ class RedisStore(Store):
         namespace: str,
         timeout: float = DEFAULT_TIMEOUT,
         lag: float = LAG,
+        compress: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take a *client* that the user owns, or what makes one that this store owns.
 
-        *lag* is what the processes on one server have agreed on (`Store.lag`).
+        *lag* is what the processes on one server have agreed on (`Store.lag`). *compress* is
+        the least size in bytes of a body that is compressed; ``None``: none is.
 
         Raises:
             ConfigurationError: The client returns text, which records are not.
@@ -72,38 +80,52 @@ class RedisStore(Store):
         self._client = client
         self._timeout = timeout
         self._lag = lag
+        self._compress = compress
         self._monotonic = monotonic
         self._prefix = f"{namespace}:r:".encode()
         self._lease_prefix = f"{namespace}:l:".encode()
         self._log = RedisLog(f"{namespace}:log".encode(), monotonic)
         self._link: Link | None = None
         self._inherited: list[Link] = []
+        self._recent = Recent()
         self._followed = False
         self._wanted_until = 0.0
         self.corrupt: int = 0
         """How many records were there but were not what had been stored."""
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes use it too: yes."""
+        return True
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what this process holds may be served without asking Redis: never."""
+        return False
+
+    @property
     def lag(self) -> float:
         """Seconds for which some process may act on what it knew of the log."""
         return self._lag
 
-    def look(self, key: bytes) -> Future[Record | None]:
+    def look(self, key: bytes) -> Future[Held | None]:
         """Begin to get the record under *key*, with all else that is asked for meanwhile."""
         link = self._linked()
-        if link.batch is None:
-            link.batch = self._begin_batch(link)
-        return link.batch.join(key, link.loop)
+        return self._batch(link).join(key, link.loop)
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return the record under *key*, once the reader knows the purges before this call."""
         del latest
-        return await self.look(key)
+        held = await self.look(key)
+        return None if held is None else held.record
 
     async def put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
     ) -> None:
         """Store *record* for *ttl* seconds, but for no longer than the log is kept."""
+        record = await compressed(record, self._compress)
+        if former is not None and isinstance(record, CompressedResponse):
+            former = record.body_for(former)
         client, name, kept = self._linked().client, self._name(key), self._log.kept()
         data, milliseconds = encode(record), in_milliseconds(min(ttl, LOG_TTL))
         if former is not None and len(former.body) >= SMALLEST:
@@ -112,24 +134,24 @@ class RedisStore(Store):
             if await within(self._timeout, work):
                 return
         command = (b"SET", name, data, b"PX", milliseconds)
-        await within(self._timeout, exchange(client, [command, kept]))
+        if len(data) < LARGE:
+            await self._send(command, kept)
+        else:
+            await within(self._timeout, exchange(client, [command, kept]))
 
     async def delete(self, key: bytes) -> None:
         """Forget *key*; its memory is freed behind the scenes."""
-        command = (b"UNLINK", self._name(key))
-        await within(self._timeout, exchange(self._linked().client, [command]))
+        await self._send((b"UNLINK", self._name(key)))
 
     async def claim(self, lease: bytes, token: bytes, ttl: float) -> bytes:
         """Take a lease or prolong it; the token that holds it now."""
-        work = claim(self._linked().client, self._lease_name(lease), token, ttl)
-        return await within(self._timeout, work)
+        return await claim(self._send, self._lease_name(lease), token, ttl)
 
     async def release(
-        self, lease: bytes, token: bytes, mark: bytes | None = None, ttl: float = 0.0
+        self, lease: bytes, token: bytes | None, mark: bytes | None = None, ttl: float = 0.0
     ) -> None:
         """Give up a lease that is held still, or leave *mark* in its place."""
-        work = release(self._linked().client, self._lease_name(lease), token, mark, ttl)
-        await within(self._timeout, work)
+        await release(self._send, self._lease_name(lease), token, mark, ttl)
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the log, beginning with the next operation."""
@@ -203,39 +225,51 @@ class RedisStore(Store):
         client = self._client if isinstance(self._client, Redis) else self._client()
         return Link(client, os.getpid(), asyncio.get_running_loop())
 
-    def _begin_batch(self, link: Link) -> Batch:
-        """Make a batch that is sent at the event loop's next turn."""
-        batch = Batch()
-        task = link.begin(self._flush(link, batch))
-        task.add_done_callback(partial(_end_batch, link, batch))
-        return batch
+    async def _send(self, *commands: Command) -> list[Any]:
+        """Have *commands* executed with all else that is asked for meanwhile; their replies."""
+        link = self._linked()
+        return await self._batch(link).add(commands, link.loop)
+
+    def _batch(self, link: Link) -> Batch:
+        """Return the batch that is sent at the event loop's next turn."""
+        if link.batch is None:
+            link.batch = batch = Batch()
+            task = link.begin(self._flush(link, batch))
+            task.add_done_callback(partial(_end_batch, link, batch))
+        return link.batch
 
     async def _flush(self, link: Link, batch: Batch) -> None:
         """Send *batch*, which nobody can join any more, and give out what it brought."""
         link.batch = None
-        keys = list(batch.waiting)
         try:
-            values = await within(self._timeout, self._fetch(link.client, keys))
+            await within(self._timeout, self._carry_out(link.client, batch))
         except StoreUnavailable as error:
             batch.fail(str(error))
+
+    async def _carry_out(self, client: Redis, batch: Batch) -> None:
+        keys = list(batch.waiting)
+        if not keys:
+            batch.reply(await replies_to(client, batch.commands))
             return
+        question, log = self._log.ask()
+        lookup = (b"MGET", *map(self._name, keys))
+        *replies, newer, found = await replies_to(client, [*batch.commands, log, lookup])
+        batch.reply(replies)
+        for reply in (newer, found):
+            if isinstance(reply, ResponseError):
+                raise reply
+        values: list[bytes | None] = found
+        await self._log.settle(client, question, newer)
         for key, value in zip(keys, values, strict=True):
             batch.answer(key, self._decoded(key, value))
 
-    async def _fetch(self, client: Redis, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        question, log = self._log.ask()
-        newer, found = await exchange(client, [log, (b"MGET", *map(self._name, keys))])
-        values: list[bytes | None] = found
-        if len(values) != len(keys):
-            raise ValueError("the reply is to another question")
-        await self._log.settle(client, question, newer)
-        return values
-
-    def _decoded(self, key: bytes, value: bytes | None) -> Record | None:
+    def _decoded(self, key: bytes, value: bytes | None) -> Held | None:
         try:
-            return None if value is None else decode(key, value)
+            return None if value is None else self._recent.decode(key, value)
         except CorruptRecord:
             self.corrupt += 1
+            return None
+        except Unreadable:
             return None
 
     def _name(self, key: bytes) -> bytes:

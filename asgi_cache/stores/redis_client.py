@@ -100,14 +100,18 @@ async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
     Raises:
         ResponseError: One of them was refused; the replies to the others were read.
     """
+    return _without_errors(await replies_to(client, commands))
+
+
+async def replies_to(client: Redis, commands: Sequence[Command]) -> list[Any]:
+    """Send *commands* in one piece, and return the replies, among which may be errors."""
     pool: Any = client.connection_pool
     connection = await pool.get_connection()
     try:
         await connection.send_packed_command(packed(commands))
-        replies = [await _reply(connection) for _ in commands]
+        return [await _reply(connection) for _ in commands]
     finally:
         await pool.release(connection)
-    return _without_errors(replies)
 
 
 def packed(commands: Sequence[Command]) -> bytes:
@@ -141,10 +145,15 @@ async def within(seconds: float, operation: Awaitable[T]) -> T:
         async with asyncio.timeout(seconds):
             return await operation
     except TimeoutError:
-        why = f"Redis did not answer within {seconds:g} s"
+        unavailable = StoreUnavailable(f"Redis did not answer within {seconds:g} s")
     except _FAILURES as error:
-        why = f"Redis failed: {_describe(error)}"
-    raise StoreUnavailable(why)
+        unavailable = refusal(error)
+    raise unavailable
+
+
+def refusal(error: Exception) -> StoreUnavailable:
+    """Return what is said of *error*, to which it is not attached."""
+    return StoreUnavailable(f"Redis failed: {_describe(error)}")
 
 
 def _describe(error: Exception) -> str:

@@ -7,28 +7,41 @@ take for one lease, the app runs once more.
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
+from collections.abc import Awaitable
+from typing import Any, Protocol
 
-from asgi_cache.stores.redis_client import Command, exchange, in_milliseconds
+from asgi_cache.stores.redis_client import Command, in_milliseconds
 
 
-async def claim(client: Redis, name: bytes, token: bytes, ttl: float) -> bytes:
+class Send(Protocol):
+    """Has commands executed, one after another, and returns the replies."""
+
+    def __call__(self, *commands: Command) -> Awaitable[list[Any]]:
+        """Send *commands*."""
+
+
+async def claim(send: Send, name: bytes, token: bytes, ttl: float) -> bytes:
     """Take the lease for *ttl* seconds, or prolong it; the token that holds it now.
 
     Whoever lost the reply and asks again is known by its token.
     """
-    take = (b"SET", name, token, b"NX", b"PX", in_milliseconds(ttl))
-    taken, holder = await exchange(client, [take, (b"GET", name)])
+    taken, holder = await send(
+        (b"SET", name, token, b"NX", b"PX", in_milliseconds(ttl)), (b"GET", name)
+    )
     if holder == token and not taken:
-        await exchange(client, [(b"PEXPIRE", name, in_milliseconds(ttl))])
+        await send((b"PEXPIRE", name, in_milliseconds(ttl)))
     return bytes(holder or b"")
 
 
-async def release(client: Redis, name: bytes, token: bytes, mark: bytes | None, ttl: float) -> None:
-    """Give up the lease if *token* holds it; with a *mark*, leave that for *ttl* seconds."""
-    give_up: Command = (b"UNLINK", name)
-    if mark is not None:
-        give_up = (b"SET", name, mark, b"PX", in_milliseconds(ttl))
-    (holder,) = await exchange(client, [(b"GET", name)])
-    if holder == token:
-        await exchange(client, [give_up])
+async def release(
+    send: Send, name: bytes, token: bytes | None, mark: bytes | None, ttl: float
+) -> None:
+    """Give up the lease if *token*, unless it is ``None``, holds it; leave *mark*, if any."""
+    if token is not None:
+        (holder,) = await send((b"GET", name))
+        if holder != token:
+            return
+    if mark is None:
+        await send((b"UNLINK", name))
+    else:
+        await send((b"SET", name, mark, b"PX", in_milliseconds(ttl)))

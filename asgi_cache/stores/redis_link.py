@@ -5,35 +5,66 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import AbstractEventLoop, Future, Task
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from asgi_cache.errors import StoreUnavailable
-from asgi_cache.stores.base import Record
+from asgi_cache.stores.base import Held
+from asgi_cache.stores.redis_client import Command, refusal
 
 
 @dataclass(slots=True)
 class Batch:
-    """The keys that were asked for since the event loop's last turn, and who waits for them."""
+    """What was asked for since the event loop's last turn, and who waits for it.
 
-    waiting: dict[bytes, list[Future[Record | None]]] = field(
-        default_factory=dict[bytes, list[Future[Record | None]]]
+    The commands are sent in their order, and before the look-ups.
+    """
+
+    waiting: dict[bytes, list[Future[Held | None]]] = field(
+        default_factory=dict[bytes, list[Future[Held | None]]]
     )
+    commands: list[Command] = field(default_factory=list[Command])
+    operations: list[tuple[int, Future[list[Any]]]] = field(
+        default_factory=list[tuple[int, Future[list[Any]]]]
+    )
+    """Of how many commands each consists, and who waits for the replies."""
 
-    def join(self, key: bytes, loop: AbstractEventLoop) -> Future[Record | None]:
+    def add(self, commands: Sequence[Command], loop: AbstractEventLoop) -> Future[list[Any]]:
+        """Return a future of the replies to *commands*."""
+        future: Future[list[Any]] = loop.create_future()
+        self.commands += commands
+        self.operations.append((len(commands), future))
+        return future
+
+    def reply(self, replies: Sequence[Any]) -> None:
+        """Give out the replies to all commands; an error concerns its operation alone."""
+        rest = iter(replies)
+        for number, future in self.operations:
+            own = list(islice(rest, number))
+            error = next((each for each in own if isinstance(each, ResponseError)), None)
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(own)
+            else:
+                future.set_exception(refusal(error))
+
+    def join(self, key: bytes, loop: AbstractEventLoop) -> Future[Held | None]:
         """Return a future of this caller's own, so that its cancellation is its own too."""
-        future: Future[Record | None] = loop.create_future()
+        future: Future[Held | None] = loop.create_future()
         self.waiting.setdefault(key, []).append(future)
         return future
 
-    def answer(self, key: bytes, record: Record | None) -> None:
-        """Give *record* to all who wait for *key* still."""
+    def answer(self, key: bytes, held: Held | None) -> None:
+        """Give *held* to all who wait for *key* still."""
         for future in self.waiting[key]:
             if not future.done():
-                future.set_result(record)
+                future.set_result(held)
 
     def fail(self, why: str) -> None:
         """Tell all who wait still that there is no answer."""
@@ -41,6 +72,9 @@ class Batch:
             for future in futures:
                 if not future.done():
                     future.set_exception(StoreUnavailable(why))
+        for _, operation in self.operations:
+            if not operation.done():
+                operation.set_exception(StoreUnavailable(why))
 
 
 @dataclass(slots=True)

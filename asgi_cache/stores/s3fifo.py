@@ -6,50 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from asgi_cache.policy.message import StoredResponse, VariantIndex
-from asgi_cache.stores.base import Record
-
-RECORD_OVERHEAD: Final = 820
-"""Bytes that CPython and this store take for a record besides what it holds."""
-PART_OVERHEAD: Final = 140
-"""The same for each of its fields or variants: their tuples and byte strings."""
+from asgi_cache.stores.base import Held, Record
+from asgi_cache.stores.footprint import size_of
 
 SMALL: Final = 0.1
 """The part of the budget from which on newcomers have to make room for one another."""
 
-MOST_READS: Final = 3
-"""Reads beyond which a record is not more popular than another."""
-
-
-def size_of(record: Record) -> int:
-    """Return how many bytes of memory *record* is counted as."""
-    if isinstance(record, StoredResponse):
-        parts = sum(len(name) + len(value) for name, value in record.fields)
-        parts += sum(map(len, record.tags)) + len(record.body)
-        return RECORD_OVERHEAD + PART_OVERHEAD * (len(record.fields) + len(record.tags)) + parts
-    return RECORD_OVERHEAD + sum(_size_of_variants(record))
-
-
-def _size_of_variants(index: VariantIndex) -> list[int]:
-    return [
-        PART_OVERHEAD * (1 + len(variant.vary)) + sum(map(len, variant.vary))
-        for variant in index.variants
-    ]
-
-
-class _Entry:
-    """A record, and how often it was read lately."""
-
-    __slots__ = ("expires_at", "reads", "record", "size")
-
-    def __init__(self, record: Record, size: int, expires_at: float) -> None:
-        self.record = record
-        self.size = size
-        self.expires_at = expires_at
-        self.reads = 0
-
-
-_Queue: TypeAlias = OrderedDict[bytes, _Entry]
+_Queue: TypeAlias = OrderedDict[bytes, Held]
 
 
 class S3Fifo:
@@ -67,7 +30,7 @@ class S3Fifo:
     def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
         self._clock = clock
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: dict[bytes, Held] = {}
         self._small: _Queue = OrderedDict()
         self._main: _Queue = OrderedDict()
         self._ghosts: OrderedDict[bytes, int] = OrderedDict()
@@ -83,17 +46,21 @@ class S3Fifo:
         """How many records are kept, expired ones that nobody asked for included."""
         return len(self._entries)
 
-    def get(self, key: bytes) -> Record | None:
-        """Return the record under *key*, if it is there and has not expired."""
+    def look(self, key: bytes) -> Held | None:
+        """Return what holds the record under *key*, if it is there and has not expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None
         if entry.expires_at <= self._clock():
             self.delete(key)
             return None
-        if entry.reads < MOST_READS:
-            entry.reads += 1
-        return entry.record
+        entry.note_read()
+        return entry
+
+    def get(self, key: bytes) -> Record | None:
+        """Return the record under *key*, if it is there and has not expired."""
+        entry = self.look(key)
+        return None if entry is None else entry.record
 
     def put(self, key: bytes, record: Record, ttl: float) -> None:
         """Keep *record* for *ttl* seconds, unless it alone is larger than the budget.
@@ -107,28 +74,36 @@ class S3Fifo:
         if size > self._max_bytes or ttl <= 0:
             return
         self._make_room(size)
-        entry = _Entry(record, size, self._clock() + ttl)
+        entry = Held(record, size, self._clock() + ttl)
         entry.reads = former.reads if former is not None else 0
         self._add(key, entry, self._main if is_known else self._small)
 
     def delete(self, key: bytes) -> None:
         """Forget *key*; it need not be there."""
+        entry = self._remove(key)
+        if entry is not None:
+            entry.record = None
+
+    def _remove(self, key: bytes) -> Held | None:
         entry = self._entries.pop(key, None)
         if entry is None:
-            return
+            return None
         self.bytes_held -= entry.size
         if self._small.pop(key, None) is not None:
             self._small_bytes -= entry.size
         else:
             del self._main[key]
+        return entry
 
     def clear(self) -> None:
         """Forget all."""
+        for entry in self._entries.values():
+            entry.record = None
         for held in (self._entries, self._small, self._main, self._ghosts):
             held.clear()
         self.bytes_held = self._small_bytes = self._ghost_bytes = 0
 
-    def _add(self, key: bytes, entry: _Entry, queue: _Queue) -> None:
+    def _add(self, key: bytes, entry: Held, queue: _Queue) -> None:
         queue[key] = self._entries[key] = entry
         self.bytes_held += entry.size
         if queue is self._small:
@@ -144,13 +119,13 @@ class S3Fifo:
 
     def _advance_small(self, now: float) -> None:
         key, entry = next(iter(self._small.items()))
-        self.delete(key)
-        if entry.expires_at <= now:
-            return
-        if entry.reads > 1:
+        if entry.expires_at > now and entry.reads > 1:
+            self._remove(key)
             entry.reads = 0
             self._add(key, entry, self._main)
-        else:
+            return
+        self.delete(key)
+        if entry.expires_at > now:
             self.evictions += 1
             self._remember(key, entry.size)
 

@@ -18,9 +18,10 @@ from typing import Any, Final, TypeAlias
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import LogReader, Record, Store
+from asgi_cache.stores.base import Held, LogReader, Record, Store
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.s3fifo import S3Fifo
+from asgi_cache.values import value
 
 DEFAULT_BYTES: Final = 64 * 1024 * 1024
 
@@ -35,7 +36,7 @@ _Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What is left to do to the shared store, if it is begun at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Write:
     """What was put under a key, or that it was deleted, on its way to the shared store."""
 
@@ -65,6 +66,7 @@ class TieredStore(Store):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.shared: RedisStore = shared
+        self._early = shared.lag * EARLY
         self._clock = clock
         self._records = S3Fifo(max_bytes, clock)
         self._writes: dict[bytes, _Write] = {}
@@ -86,26 +88,35 @@ class TieredStore(Store):
         return self._records.evictions
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes use it too: yes."""
+        return True
+
+    @property
     def lag(self) -> float:
         """Seconds for which a copy may be served on what was known of the log."""
         return self.shared.lag
 
-    def look(self, key: bytes) -> Record | None:
+    @property
+    def is_current(self) -> bool:
+        """Whether copies may be served without reading the log soon."""
+        return self.shared.behind() <= self._early
+
+    def look(self, key: bytes) -> Held | None:
         """Return this process's copy of the record under *key*, while it may be trusted."""
-        shared = self.shared
-        behind = shared.behind()
-        if behind >= shared.lag:
+        behind = self.shared.behind()
+        if behind >= self.shared.lag:
             return None
-        copy = self._records.get(key)
-        if copy is not None and behind > shared.lag * EARLY:
-            shared.keep_up()
+        copy = self._records.look(key)
+        if copy is not None and behind > self._early:
+            self.shared.keep_up()
         return copy
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return this process's copy of the record under *key*, or else the shared one."""
         copy = None if latest else self.look(key)
         if copy is not None:
-            return copy
+            return copy.record
         lookup = _Lookup(self._on_its_way(key))
         record = await self._look_up(key, lookup)
         if lookup.write is not None:
@@ -152,7 +163,7 @@ class TieredStore(Store):
         return await self.shared.claim(lease, token, ttl)
 
     async def release(
-        self, lease: bytes, token: bytes, mark: bytes | None = None, ttl: float = 0.0
+        self, lease: bytes, token: bytes | None, mark: bytes | None = None, ttl: float = 0.0
     ) -> None:
         """Give up a lease."""
         await self.shared.release(lease, token, mark, ttl)

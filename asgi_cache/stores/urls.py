@@ -118,10 +118,10 @@ def _open_redis(url: SplitResult, namespace: str, clock: Callable[[], float]) ->
         if value:
             options.setdefault(name, unquote(value))
     timeout, lag = options.pop("timeout", DEFAULT_TIMEOUT), options.pop("lag", LAG)
-    local = options.pop("local", DEFAULT_BYTES)
+    local, least = options.pop("local", DEFAULT_BYTES), options.pop("compress", None)
     address = _socket_path(url) if url.scheme == "unix" else _host_and_port(url)
     client = partial(make_client, url.scheme, **(address | options))
-    shared = RedisStore(client, namespace=namespace, timeout=timeout, lag=lag)
+    shared = RedisStore(client, namespace=namespace, timeout=timeout, lag=lag, compress=least)
     return TieredStore(shared, local, clock) if local else shared
 
 
@@ -175,11 +175,15 @@ def _read_timeout(text: str) -> float:
     return seconds
 
 
-def _read_budget(text: str) -> int:
+def _read_positive_size(example: str, text: str) -> int:
     size = parse_size(text)
     if size <= 0:
-        raise Unfit(text, "must be more than 0, such as '256mb'")
+        raise Unfit(text, f"must be more than 0, such as {example!r}")
     return size
+
+
+_read_budget = partial(_read_positive_size, "256mb")
+_read_least = partial(_read_positive_size, "16kb")
 
 
 def _read_db(text: str) -> int:
@@ -212,6 +216,7 @@ _REDIS_OPTIONS: Final[Mapping[str, _Reader]] = {
     "timeout": _read_timeout,
     "lag": _read_timeout,
     "local": parse_size,
+    "compress": _read_least,
     "db": _read_db,
     "username": _read_text,
     "password": _read_text,

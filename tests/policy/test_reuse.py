@@ -18,6 +18,8 @@ from asgi_cache.policy.reuse import (
     assess,
     is_due,
     may_replace_error,
+    unchanged_until,
+    undisputed_age,
 )
 from asgi_cache.policy.rule import Rule
 
@@ -310,3 +312,65 @@ def test_refreshing_early_is_likelier_later(ttl, eagerness, drawn):
     if is_due(eagerness, ttl, lambda: drawn):
         assert is_due(eagerness, ttl / 2, lambda: drawn)
         assert is_due(eagerness * 2, ttl, lambda: drawn)
+
+
+stored_responses = st.builds(
+    lambda **values: replace(STORED, **values),
+    stored_at=st.floats(900, 1100),
+    initial_age=st.floats(0, 50) | st.integers(0, 50).map(float),
+    lifetime=st.floats(-10, 100) | st.integers(0, 100).map(float),
+    cost=st.floats(0, 2),
+    must_validate=st.booleans(),
+    stale_while_revalidate=st.floats(0, 100),
+)
+instants = st.floats(800, 1300) | st.integers(800, 1300).map(float)
+
+
+@given(stored_responses, instants, st.sampled_from([0.0, 1.0, 2.5]), st.floats(0.001, 1))
+def test_undisputed(stored, now, eagerness, chance):
+    """Where nothing has to be decided, the decision is to serve, of that age and as it is."""
+    rule = Rule(early_refresh=eagerness)
+    age = undisputed_age(stored, rule, now)
+    if age is not None:
+        assert assess(stored, request(), rule, now, lambda: chance) == Reuse(
+            age, stored.lifetime - age
+        )
+
+
+@pytest.mark.parametrize(
+    ("now", "stored", "expected"),
+    [
+        pytest.param(1010, {}, 10, id="fresh"),
+        pytest.param(1010, {"initial_age": 5.5}, 15.5, id="older-than-it-is-here"),
+        pytest.param(1060, {}, None, id="stale"),
+        pytest.param(1060, {"stale_while_revalidate": 30}, None, id="stale-but-served"),
+        pytest.param(1010, {"must_validate": True}, None, id="to-be-validated"),
+        pytest.param(1050, {"cost": 1.0}, None, id="soon-to-be-refreshed"),
+        pytest.param(1040, {"cost": 1.0}, 40, id="not-so-soon"),
+        pytest.param(999, {}, None, id="the-clocks-differ"),
+    ],
+)
+def test_what_is_undisputed(now, stored, expected):
+    """Only what is fresh for some while yet, by this process's clock, is beyond question."""
+    assert undisputed_age(replace(STORED, **stored), RULE, now) == expected
+
+
+@given(stored_responses, instants, st.floats(0, 1))
+def test_unchanged(stored, now, part):
+    """Until that instant the age and the ttl are the same in whole seconds."""
+    age = undisputed_age(stored, RULE, now)
+    if age is None:
+        return
+    until = unchanged_until(stored, RULE, now)
+    later = now + part * (until - now)
+    if now <= later < until:
+        then = undisputed_age(stored, RULE, later)
+        assert then is not None
+        assert int(then) == int(age)
+        assert int(stored.lifetime - then) == int(stored.lifetime - age)
+
+
+def test_unchanged_for_how_long():
+    """The second that has begun is used to its end, but for the moment that sums may be wrong."""
+    assert unchanged_until(STORED, RULE, 1010.25) == pytest.approx(1011, abs=1e-5)
+    assert unchanged_until(replace(STORED, lifetime=60.5), RULE, 1010.25) == pytest.approx(1010.5)

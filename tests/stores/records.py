@@ -81,7 +81,9 @@ class RecordingReader:
         return [purge.tags for purge in self.purges if purge.tags]
 
 
-_seconds = st.floats(min_value=0, max_value=1e12)
+_seconds = st.floats(min_value=0, max_value=2.0**40)
+_short_seconds = st.floats(min_value=0, max_value=2.0**40, width=32)
+"""As a record has room for them."""
 _names = st.text("abcxyz0189-_!~", min_size=1, max_size=12).map(str.encode)
 _values = st.binary(max_size=30).filter(lambda value: not set(value) & set(b"\r\n\0"))
 _tags = st.text(min_size=1, max_size=20).filter(str.isprintable)
@@ -93,8 +95,8 @@ RESPONSE_STRATEGIES = {
     "status": st.integers(200, 599),
     "body": st.binary(max_size=200),
     "stored_at": st.floats(-1e12, 1e12),
-    "initial_age": _seconds,
-    "lifetime": st.floats(-1e12, 1e12),
+    "initial_age": _short_seconds,
+    "lifetime": st.floats(-(2.0**40), 2.0**40, width=32),
     "stale_while_revalidate": _seconds,
     "stale_if_error": _seconds,
     "must_validate": st.booleans(),
@@ -103,7 +105,7 @@ RESPONSE_STRATEGIES = {
     "etag": st.none() | _values,
     "etag_is_ours": st.booleans(),
     "last_modified": st.none() | _values,
-    "cost": _seconds,
+    "cost": _short_seconds,
     "tags": st.lists(_tags, max_size=3).map(tuple),
     "log": st.binary(max_size=8),
     "birth": st.integers(0, (1 << 88) - 1),

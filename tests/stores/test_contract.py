@@ -522,6 +522,18 @@ class TestLeaseContract:
         await shared.outlive_lease(LEASE, 60)
         assert await there.claim(LEASE, b"other", 60) == b"other"
 
+    async def test_who_has_it_finds_what_was_put_before(self, shared):
+        """A look-up that is begun right after a claim sees all that was done before that."""
+        here, there = await shared.open(), await shared.open()
+        await here.claim(LEASE, b"one", 60)
+        await here.put(KEY, RESPONSE, 60)
+        await here.landed(KEY)
+        await here.release(LEASE, None)
+        holder, found = await asyncio.gather(
+            there.claim(LEASE, b"other", 60), there.get(KEY, latest=True)
+        )
+        assert (holder, found) == (b"other", RESPONSE)
+
     async def test_lease_is_no_record(self, shared):
         """A lease can have the name of a key without being in its way, and has a lifetime."""
         store = await shared.open()

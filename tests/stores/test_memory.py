@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.stores.footprint import size_of
 from asgi_cache.stores.memory import MemoryStore
-from asgi_cache.stores.s3fifo import RECORD_OVERHEAD
 from tests.stores.records import KEY, OTHER_KEY, RESPONSE, RecordingReader, response_under
 
 pytestmark = pytest.mark.anyio
@@ -28,11 +28,12 @@ async def test_closed_store_holds_nothing():
 
 async def test_store_tells_what_it_holds():
     """How much is kept, and how much had to go, can be seen."""
-    store = MemoryStore(RECORD_OVERHEAD)
+    size = size_of(BARE)
+    store = MemoryStore(size)
     await store.put(KEY, BARE, 60)
-    assert (store.entries, store.bytes, store.evictions) == (1, RECORD_OVERHEAD, 0)
+    assert (store.entries, store.bytes, store.evictions) == (1, size, 0)
     await store.put(OTHER_KEY, response_under(OTHER_KEY, fields=(), tags=(), body=b""), 60)
-    assert (store.entries, store.bytes, store.evictions) == (1, RECORD_OVERHEAD, 1)
+    assert (store.entries, store.bytes, store.evictions) == (1, size, 1)
 
 
 async def test_purge_without_a_reader_moves_the_log_on():

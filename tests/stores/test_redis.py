@@ -372,7 +372,8 @@ async def test_connections_are_bounded(server):
     admin = Redis.from_url(server.url)
     url = server.url + "?timeout=5s&max_connections=2&client_name=bounded"
     async with admin, opened(url) as store:
-        await asyncio.gather(*(store.put(KEY, RESPONSE, 60) for _ in range(20)))
+        large = replace(RESPONSE, body=bytes(100_000))
+        await asyncio.gather(*(store.put(KEY, large, 60) for _ in range(20)))
         assert await connections_named(admin, "bounded") == 2
 
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.stores.codec import decode, encode
-from asgi_cache.stores.s3fifo import size_of
+from asgi_cache.stores.footprint import size_of
 from asgi_cache.stores.tiered import INDEX_TTL
 from tests.redis_server import running_redis
 from tests.stores.probes import commands_seen, gone, turns

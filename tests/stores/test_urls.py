@@ -132,6 +132,14 @@ def test_lag_is_told_whether_or_not_there_are_copies(local, option, seconds):
     assert open_store(f"redis://h?local={local}{option}", "test").lag == seconds
 
 
+@pytest.mark.parametrize(
+    ("option", "least"), [("", None), ("?compress=16kb", 16 * 2**10), ("?compress=1", 1)]
+)
+def test_compression_is_asked_for(option, least):
+    """Nothing is compressed in Redis, unless the URL says from which size on."""
+    assert open_store(f"redis://h{option}", "test").shared._compress == least
+
+
 def test_copies_expire_by_the_given_clock():
     """The clock that a store is opened with is the one that its copies are judged by."""
     assert open_store("redis://h", "test", clock := lambda: 7.0)._clock is clock
@@ -190,6 +198,10 @@ def test_store_is_taken_as_it_is(store):
         ("redis://h?lag=slow", "lag='slow' is not a duration"),
         ("redis://h?local=much", "local='much' is not a size"),
         ("redis://h?local=-1", "local='-1' is not a size"),
+        ("redis://h?compress=yes", "compress='yes' is not a size"),
+        ("redis://h?compress=0", "compress='0' must be more than 0, such as '16kb'"),
+        ("redis://h?compresss=1", r"unknown option 'compresss' \(did you mean 'compress'\?\)"),
+        ("memory://?compress=1kb", "unknown option 'compress'"),
         ("memory://?local=1mb", "unknown option 'local'"),
         ("redis://h?timeout", r"options are written \?name=value"),
         ("redis://h?timeout=1&timeout=2", "option 'timeout' is there twice"),

@@ -37,12 +37,14 @@ class Responder:
             fields.append(age_field(int(age)))
         start = {"type": "http.response.start", "status": reply.status, "headers": fields}
         await self.head(start)
-        body = reply.body
-        for begin in range(0, len(body) - CHUNK, CHUNK):
+        await self._body(reply.body)
+
+    async def _body(self, body: bytes) -> None:
+        last = max(0, len(body) - 1) // CHUNK * CHUNK
+        for begin in range(0, last, CHUNK):
             part = body[begin : begin + CHUNK]
             await self._send({"type": "http.response.body", "body": part, "more_body": True})
-        last = body[(len(body) - 1) // CHUNK * CHUNK :] if len(body) > CHUNK else body
-        await self._send({"type": "http.response.body", "body": last})
+        await self._send({"type": "http.response.body", "body": body[last:]})
 
     async def head(self, message: Message, added: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the head of a response, with the fields *added* and what became of the request."""

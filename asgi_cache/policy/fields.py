@@ -60,6 +60,8 @@ def lines(fields: Fields, name: bytes) -> list[bytes]:
 def combined(fields: Fields, name: bytes) -> bytes | None:
     """Return the field's value, its lines joined by commas (section 5.3); ``None`` if absent."""
     values = lines(fields, name)
+    if len(values) == 1:
+        return values[0]
     return b", ".join(values) if values else None
 
 

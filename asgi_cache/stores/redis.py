@@ -38,6 +38,8 @@ LAG: Final = 0.1
 LARGE: Final = 64 * 1024
 """Bytes of a record that nobody else is to wait for."""
 
+INTERRUPTED: Final = "the store was interrupted"
+
 TAIL_BLOCK: Final = 1.0
 """Seconds that one command waits for a purge."""
 
@@ -245,6 +247,9 @@ class RedisStore(Store):
             await within(self._timeout, self._carry_out(link.client, batch))
         except StoreUnavailable as error:
             batch.fail(str(error))
+        except BaseException:
+            batch.fail(INTERRUPTED)
+            raise
 
     async def _carry_out(self, client: Redis, batch: Batch) -> None:
         keys = list(batch.waiting)
@@ -284,8 +289,8 @@ def _decodes(client: Redis) -> bool:
 
 
 def _end_batch(link: Link, batch: Batch, task: Task[None]) -> None:
-    """Leave nobody waiting, even for a task that was cancelled before it began."""
-    del task
+    """Leave nobody waiting for a task that was cancelled before it began."""
     if link.batch is batch:
         link.batch = None
-    batch.fail("the store was interrupted")
+    if task.cancelled():
+        batch.fail(INTERRUPTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from asgi_cache.responder import CHUNK
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
@@ -420,3 +421,21 @@ async def test_a_stale_response_is_said_to_be_stale(cached, clock):
     clock.advance(61)
     answer = await ask(cache, fields={"Cache-Control": "no-cache"})
     assert answer.cache_status == "asgi-cache; fwd=stale; stored"
+
+
+@pytest.mark.parametrize("length", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1])
+async def test_large_bodies_are_sent_in_parts(cached, length):
+    """A stored body of any size is sent whole, and so that others have their turn in between."""
+    body = bytes(range(256)) * (length // 256 + 1)
+    app = App(Response(body[:length]))
+    cache = cached(app, rules={"/": 60})
+    await ask(cache)
+    for _ in range(2):
+        hit = await ask(cache)
+        parts = [message["body"] for message in hit.messages[1:]]
+        assert hit.body == body[:length]
+        assert hit.is_complete
+        assert max(map(len, parts)) <= CHUNK
+        assert len(parts) == -(-length // CHUNK)
+    assert app.runs == 1
+    assert (await ask(cache, method="HEAD")).body == b""

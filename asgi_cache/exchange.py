@@ -77,7 +77,7 @@ class Exchange:
         send: Send,
         begun: Begun | None = None,
     ) -> None:
-        """Take a request; *begun* is a look-up that was begun for it."""
+        """Take a request; *begun* are look-ups that were begun for it."""
         self._services = services
         self._begun = begun
         self._app = app

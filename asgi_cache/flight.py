@@ -21,6 +21,7 @@ from asgi_cache.errors import LeftBehind
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.policy.fields import Fields
 from asgi_cache.policy.message import StoredResponse
+from asgi_cache.policy.reuse import ERRORS
 
 T = TypeVar("T", Part, End)
 
@@ -119,14 +120,24 @@ class Flight:
             case _:
                 assert_never(event)
         self._events.append(event)
-        if isinstance(event, Head) and event.is_measured and self._is_recorded:
-            return  # nobody does anything with it before the body is there, at once
+        if isinstance(event, Head) and not self._is_news(event):
+            return
         if isinstance(event, End | Settled):
             self._land()
         self._wake()
         await asyncio.sleep(0)  # what the app does next must not keep readers from it
         if not self._is_recorded:
             await self._room()
+
+    def _is_news(self, head: Head) -> bool:
+        """Whether somebody may act on *head* before the body, which is to come at once, is there.
+
+        The client that began the flight holds it until then, unless it has something better.
+        """
+        if not head.is_measured or not self._is_recorded:
+            return True
+        followed = any(not reader.leads for reader in self._readers)
+        return followed or head.received.response.status in ERRORS
 
     def end(self, error: BaseException | None = None) -> None:
         """Note that the app has returned, or what it raised."""

@@ -41,11 +41,8 @@ class Found(NamedTuple):
     """The fields by which the response is, or probably will be, selected."""
 
 
-class Begun(NamedTuple):
-    """A look-up that was begun before all was known of the request that it is for."""
-
-    key: bytes
-    future: Future[Held | None]
+Begun: TypeAlias = dict[bytes, Future[Held | None]]
+"""Look-ups that were begun before all was known of the request that they are for."""
 
 
 URI_MISS = Found(None, "uri-miss")
@@ -77,11 +74,6 @@ class Holdings:
         """Return the position that a fill which begins now is born at."""
         return Birth(self.log.identity, self.log.position)
 
-    async def fetched(self, begun: Begun) -> Record | None:
-        """Wait for what a look-up brings that was begun before."""
-        held = await self._reach(begun.future)
-        return None if held is None else held.record
-
     def is_untouched(self, stored: StoredResponse, tags: Tags) -> bool:
         """Whether no purge since its birth concerns *stored*."""
         return self.log.judge(stored, tags) is stored
@@ -99,13 +91,13 @@ class Holdings:
 
         With *latest* nothing is taken from this process's own copies. Without, they are passed
         over if they hold something that is of no use: another process may have put something
-        better in its place. *begun* is a look-up that `look` has begun.
+        better in its place. *begun* are look-ups that `look` has begun.
         """
         record = await self._get(primary, latest=latest, begun=begun)
         if record is None:
             return URI_MISS
         if isinstance(record, VariantIndex):
-            found = await self._find_variant(record, fields, tags, latest=latest)
+            found = await self._find_variant(record, fields, tags, latest=latest, begun=begun)
         else:
             found = self._found(record, tags, ())
         if found.stored is not None or latest:
@@ -113,13 +105,20 @@ class Holdings:
         return await self.find(primary, fields, tags, latest=True)
 
     async def _find_variant(
-        self, index: VariantIndex, fields: Fields, tags: Tags, *, latest: bool
+        self,
+        index: VariantIndex,
+        fields: Fields,
+        tags: Tags,
+        *,
+        latest: bool,
+        begun: Begun | None,
     ) -> Found:
         variant = select(index, fields)
         if variant is None:
             newest = index.variants[0].vary if index.variants else ()
             return Found(None, "vary-miss", newest)
-        return self._found(await self._get(variant.selector, latest=latest), tags, variant.vary)
+        record = await self._get(variant.selector, latest=latest, begun=begun)
+        return self._found(record, tags, variant.vary)
 
     async def find_part(
         self, primary: bytes, tags: Tags, *, latest: bool = False
@@ -224,8 +223,9 @@ class Holdings:
     async def _get(
         self, key: bytes, *, latest: bool = False, begun: Begun | None = None
     ) -> Record | None:
-        if begun is not None and begun.key == key:
-            return await self.fetched(begun)
+        if begun is not None and key in begun:
+            held = await self._reach(begun[key])
+            return None if held is None else held.record
         return await self._reach(self.store.get(key, latest=latest))
 
     async def _put(
@@ -240,6 +240,13 @@ class Holdings:
             raise self._unavailable(error) from None
         self.note_success()
         return result
+
+    def look(self, key: bytes) -> Held | Future[Held | None] | None:
+        """Return what is at hand under *key*; see `Store.look`. If that fails, it is not."""
+        try:
+            return self.store.look(key)
+        except Exception:  # noqa: BLE001 - `find` comes upon it too, and logs it
+            return None
 
     def note_success(self) -> None:
         """Note that the store has answered."""

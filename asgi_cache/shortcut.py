@@ -18,18 +18,17 @@ from typing import Final, TypeAlias
 from starlette.types import Message, Scope
 
 from asgi_cache.asking import FORWARDED, UNUSUAL, primary_key
-from asgi_cache.errors import StoreUnavailable
 from asgi_cache.holdings import Begun, Holdings
 from asgi_cache.identity import NOBODY
 from asgi_cache.outcome import Outcome
 from asgi_cache.policy.fields import Fields
 from asgi_cache.policy.key import select
-from asgi_cache.policy.message import Request, StoredResponse, VariantIndex
+from asgi_cache.policy.message import Request, StoredResponse, Variant, VariantIndex
 from asgi_cache.policy.reuse import UNCONDITIONAL, unchanged_until, undisputed_age
 from asgi_cache.policy.serving import LESS_THAN_ALL, reply
 from asgi_cache.responder import CHUNK, Field, age_field
 from asgi_cache.services import Services
-from asgi_cache.stores.base import MOST_READS, Held
+from asgi_cache.stores.base import MOST_READS, Held, Ready
 from asgi_cache.targets import MEMO_ENTRIES, Line, Wanted
 
 UNANSWERED: Final = UNUSUAL | {b"cache-control", b"pragma"}
@@ -51,22 +50,6 @@ PASS: Final = Pass()
 _name_of: Final = itemgetter(0)
 
 
-class Ready:
-    """What is sent for a line, as long as nothing else would have to be."""
-
-    __slots__ = ("changes", "fields", "held", "since", "until")
-
-    def __init__(
-        self, held: Held, fields: list[Field], since: float, until: float, changes: int
-    ) -> None:
-        self.held: Held = held
-        self.fields: list[Field] = fields
-        self.since: float = since
-        self.until: float = until
-        self.changes: int = changes
-        """How much was known to be purged."""
-
-
 class Shortcut:
     """Answers from the store what can be answered at a glance."""
 
@@ -80,7 +63,8 @@ class Shortcut:
         self._log = services.holdings.log
         self._clock = services.clock
         self._known = services.targets.known
-        self._ready: dict[Line, Ready] = {}
+        self._held: dict[Line, Held] = {}
+        """What this process holds for requests that are no more than a line."""
         self._adding = FORWARDED | identity.fields
         """Fields that may add to the key."""
         self._telling = UNANSWERED | LESS_THAN_ALL | self._adding | {b"host"}
@@ -111,26 +95,23 @@ class Shortcut:
             return None
         if name != b"host":
             return self._take_otherwise(scope)
-        ready = self._ready.get(line)
-        if ready is None:
+        held = self._held.get(line)
+        if held is None or (ready := held.ready) is None:
             return self._take_first(scope, line)
         if "user" in scope or not self._telling.isdisjoint(map(_name_of, others)):
             return self._take_otherwise(scope)
         if (
             not ready.since <= self._clock() < ready.until
             or ready.changes != self._log.changes
-            or type(stored := ready.held.record) is not StoredResponse
+            or type(stored := held.record) is not StoredResponse
             or (self._may_be_behind and not self._store.is_current)
         ):
             return self._take_line(line, headers)
-        if ready.held.reads < MOST_READS:
-            ready.held.reads += 1
+        if held.reads < MOST_READS:
+            held.reads += 1
+        fields = [*stored.fields, *ready.fields]
         return (
-            {
-                "type": "http.response.start",
-                "status": stored.status,
-                "headers": ready.fields.copy(),
-            },
+            {"type": "http.response.start", "status": stored.status, "headers": fields},
             {"type": "http.response.body", "body": stored.body},
         )
 
@@ -154,83 +135,74 @@ class Shortcut:
         wanted = None if target is None else target.plain
         if wanted is None or self._always_asks:
             return None
-        return self.answer(wanted, headers, self._store.look(wanted.key), line)
+        found = self._holdings.look(wanted.key)
+        if isinstance(found, Held) and not wanted.is_head:
+            self._hold(line, found)
+        return self.answer(wanted, headers, found, {})
+
+    def _hold(self, line: Line, held: Held) -> None:
+        self._held.pop(line, None)
+        if len(self._held) >= MEMO_ENTRIES:
+            del self._held[next(iter(self._held))]
+        self._held[line] = held
 
     def answer(
         self,
         wanted: Wanted,
         headers: Fields,
         found: Held | Future[Held | None] | None,
-        line: Line | None = None,
+        begun: Begun,
+        variant: Variant | None = None,
     ) -> Messages | Pending | None:
-        """Return the answer to a request from what was *found* for it.
-
-        With *line*, the request is no more than that, and so are others.
-        """
+        """Return the answer to a request from what was *found* for it, or for its *variant*."""
         if isinstance(found, Future):
-            return Pending(self, self._holdings, wanted, headers, Begun(wanted.key, found), line)
+            begun[wanted.key if variant is None else variant.selector] = found
+            return Pending(self, self._holdings, wanted, headers, begun, found, variant)
         record = None if found is None else found.record
-        if isinstance(record, VariantIndex):
+        if isinstance(record, VariantIndex) and variant is None:
             variant = select(record, headers)
             if variant is None:
                 return None
-            return self.answer(wanted, headers, self._store.look(variant.selector))
-        if found is None or record is None:
+            found = self._holdings.look(variant.selector)
+            return self.answer(wanted, headers, found, begun, variant)
+        if found is None or not isinstance(record, StoredResponse):
             return None
-        if line is None or wanted.is_head:
-            return self._answer_one(wanted, headers, record)
-        return self._answer_line(line, wanted, found, record)
+        return self._answer_from(wanted, headers, found, record)
 
-    def _answer_one(
-        self, wanted: Wanted, headers: Fields, stored: StoredResponse
+    def _answer_from(
+        self, wanted: Wanted, headers: Fields, held: Held, stored: StoredResponse
     ) -> Messages | None:
-        """Return the answer to a request that may be like no other."""
+        if wanted.needs_leave and not stored.shareable:
+            return None
         now = self._clock()
-        fields = self._fields(wanted, stored, now)
-        if fields is None:
+        ready = self._ready(wanted, held, stored, now)
+        if ready is None:
             return None
         if not wanted.asks_less:
             body = b"" if wanted.is_head else stored.body
-            return _messages(stored.status, fields, body)
+            return _messages(stored.status, [*stored.fields, *ready.fields], body)
         request = Request("HEAD" if wanted.is_head else "GET", headers, UNCONDITIONAL)
         answer = reply(request, stored, now)
-        own = fields[len(stored.fields) :]
-        return _messages(answer.status, [*answer.fields, *own], answer.body)
+        return _messages(answer.status, [*answer.fields, *ready.fields], answer.body)
 
-    def _answer_line(
-        self, line: Line, wanted: Wanted, held: Held, stored: StoredResponse
-    ) -> Messages | None:
-        """Return the answer that is ready, or make it so."""
-        now, ready, changes = self._clock(), self._ready.get(line), self._log.changes
-        if (
-            ready is None
-            or ready.held is not held
-            or not ready.since <= now < ready.until
-            or ready.changes != changes
-        ):
-            fields = self._fields(wanted, stored, now)
-            if fields is None:
-                return None
-            until = unchanged_until(stored, wanted.rule, now)
-            ready = Ready(held, fields, now, until, changes)
-            self._keep_ready(line, ready)
-        return _messages(stored.status, ready.fields.copy(), stored.body)
-
-    def _keep_ready(self, line: Line, ready: Ready) -> None:
-        self._ready.pop(line, None)
-        if len(self._ready) >= MEMO_ENTRIES:
-            del self._ready[next(iter(self._ready))]
-        self._ready[line] = ready
-
-    def _fields(self, wanted: Wanted, stored: StoredResponse, now: float) -> list[Field] | None:
-        """Return the fields to be sent with *stored*; nothing if it may not do."""
+    def _ready(
+        self, wanted: Wanted, held: Held, stored: StoredResponse, now: float
+    ) -> Ready | None:
+        """Return what is to be sent with *stored*; nothing if it may not do."""
+        changes = self._log.changes
+        ready = None if wanted.is_head else held.ready  # HEAD may fall under another rule
+        if ready is not None and ready.since <= now < ready.until and ready.changes == changes:
+            return ready
         age = undisputed_age(stored, wanted.rule, now)
-        if age is None or (wanted.needs_leave and not stored.shareable):
+        if age is None or len(stored.body) > CHUNK:
             return None
-        if len(stored.body) > CHUNK or not self._holdings.is_untouched(stored, wanted.all_tags):
+        if not self._holdings.is_untouched(stored, wanted.all_tags):
             return None
-        ttl = int(stored.lifetime - age)
-        return [*stored.fields, *self._ages[int(age)], *self._statuses[ttl]]
+        fields = (*self._ages[int(age)], *self._statuses[int(stored.lifetime - age)])
+        ready = Ready(fields, now, unchanged_until(stored, wanted.rule, now), changes)
+        if not wanted.is_head:
+            held.ready = ready
+        return ready
 
     def _take_otherwise(self, scope: Scope) -> Taken:
         """Return the answer where fields, or a user, may add to what the line asks for."""
@@ -257,7 +229,7 @@ class Shortcut:
         wanted = self._with_fields(target.plain, scope, fields)
         if wanted is None:
             return None
-        return self.answer(wanted, headers, self._store.look(wanted.key))
+        return self.answer(wanted, headers, self._holdings.look(wanted.key), {})
 
     def _with_fields(
         self, plain: Wanted, scope: Scope, fields: dict[bytes, bytes]
@@ -269,11 +241,11 @@ class Shortcut:
         else:
             added = [(name, fields[name]) for name in self._adding.intersection(fields)]
         credentials = identity.credentials(added, cookies=rule.cookies == "safe")
-        if plain.is_partitioned or identity.knows(scope):
-            try:
+        try:
+            if plain.is_partitioned or identity.knows(scope):
                 whose = identity.partition_at_hand(scope, credentials)
-            except Exception:  # noqa: BLE001 - `ask` will come upon it too, and logs it
-                return None
+        except Exception:  # noqa: BLE001 - `ask` will come upon it too, and logs it
+            return None
         partition = whose if plain.is_partitioned else NOBODY
         key = primary_key(plain.state, rule, added, b"GET", partition)
         is_somebodys = bool(credentials) or whose != NOBODY
@@ -295,7 +267,7 @@ class Shortcut:
 class Pending:
     """A request whose response is being looked up, with those of others."""
 
-    __slots__ = ("_fields", "_holdings", "_line", "_shortcut", "_wanted", "begun")
+    __slots__ = ("_fields", "_future", "_holdings", "_shortcut", "_variant", "_wanted", "begun")
 
     def __init__(
         self,
@@ -304,23 +276,25 @@ class Pending:
         wanted: Wanted,
         fields: Fields,
         begun: Begun,
-        line: Line | None,
+        future: Future[Held | None],
+        variant: Variant | None,
     ) -> None:
         self._shortcut = shortcut
         self._holdings = holdings
         self._wanted = wanted
         self._fields = fields
-        self._line = line
+        self._future = future
+        self._variant = variant
         self.begun: Begun = begun
 
     async def messages(self) -> Messages | None:
         """Wait, and return the answer; nothing if it is not for this way."""
         try:
-            found = await self.begun.future
-        except StoreUnavailable:
-            return None  # which `exchange` will find too, and deal with
+            found = await self._future
+        except Exception:  # noqa: BLE001 - `exchange` comes upon it too, and deals with it
+            return None
         self._holdings.note_success()
-        answer = self._shortcut.answer(self._wanted, self._fields, found, self._line)
+        answer = self._shortcut.answer(self._wanted, self._fields, found, self.begun, self._variant)
         return await answer.messages() if isinstance(answer, Pending) else answer
 
 

@@ -53,7 +53,7 @@ def is_not_modified(fields: Fields, etag: bytes | None, modified_at: float, now:
         return _matches(candidates, etag)
     since = combined(fields, b"if-modified-since")
     instant = None if since is None else parse_date(since, now)
-    return instant is not None and int(modified_at) <= instant
+    return instant is not None and modified_at < instant + 1  # dates are in whole seconds
 
 
 def _matches(candidates: bytes, etag: bytes | None) -> bool:

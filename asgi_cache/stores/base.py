@@ -30,10 +30,26 @@ class Purge:
     """It only ends their lifetime, at this instant in seconds since the epoch."""
 
 
+class Ready:
+    """What is sent with a stored response besides its own fields, for the moment."""
+
+    __slots__ = ("changes", "fields", "since", "until")
+
+    def __init__(
+        self, fields: tuple[tuple[bytes, bytes], ...], since: float, until: float, changes: int
+    ) -> None:
+        self.fields: tuple[tuple[bytes, bytes], ...] = fields
+        self.since: float = since
+        self.until: float = until
+        """The instant from which on something else may have to be said."""
+        self.changes: int = changes
+        """How much was known to be purged."""
+
+
 class Held:
     """A record in this process's memory, as long as the store keeps it there."""
 
-    __slots__ = ("expires_at", "reads", "record", "size")
+    __slots__ = ("expires_at", "reads", "ready", "record", "size")
 
     def __init__(self, record: Record, size: int, expires_at: float) -> None:
         self.record: Record | None = record
@@ -43,6 +59,7 @@ class Held:
         self.expires_at: float = expires_at
         self.reads: int = 0
         """How often it was read lately, as far as that matters."""
+        self.ready: Ready | None = None
 
     def note_read(self) -> None:
         """Let the record outlive those that are read less."""
@@ -85,8 +102,8 @@ class Store(Protocol):
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes use it too."""
-        return False
+        """Whether other processes use it too, so that `claim` means something."""
+        return True
 
     @property
     def is_current(self) -> bool:

@@ -44,6 +44,11 @@ class MemoryStore(Store):
         """How many records had to go before their time."""
         return self._records.evictions
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use it too: no."""
+        return False
+
     def look(self, key: _Key) -> Held | None:
         """Return what holds the record under *key*, if it is there and has not expired."""
         return self._records.look(key)

@@ -96,11 +96,6 @@ class RedisStore(Store):
         """How many records were there but were not what had been stored."""
 
     @property
-    def is_shared(self) -> bool:
-        """Whether other processes use it too: yes."""
-        return True
-
-    @property
     def is_current(self) -> bool:
         """Whether what this process holds may be served without asking Redis: never."""
         return False
@@ -264,6 +259,8 @@ class RedisStore(Store):
             if isinstance(reply, ResponseError):
                 raise reply
         values: list[bytes | None] = found
+        if len(values) != len(keys):
+            raise ValueError("the reply is to another question")
         await self._log.settle(client, question, newer)
         for key, value in zip(keys, values, strict=True):
             batch.answer(key, self._decoded(key, value))

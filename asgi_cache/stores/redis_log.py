@@ -115,6 +115,8 @@ class RedisLog:
         self._acknowledged = 0
         self._last: _Reply = ()
         """The reader's last entry, as a reply that brings nothing new has it."""
+        self._last_identity = b""
+        """What it says of the log; a purge that was late may say something else."""
 
     def ask(self) -> tuple[Question, Command]:
         """Return the command whose reply `settle` needs.
@@ -208,11 +210,11 @@ class RedisLog:
         except (CorruptRecord, LookupError, TypeError, ValueError):
             return _Next.REPLACE  # nobody can tell what these entries purge
         self._advance(entries)
-        self._last = newer[-1:]
+        self._last, self._last_identity = newer[-1:], entries[-1].identity
         return _Next.READ_ON if len(entries) > _PAGE else self._read_to_its_end(question)
 
     def _is_own_last(self, entry: _Entry, question: Question) -> bool:
-        return entry.purge.position == question.position and entry.identity == self._identity
+        return entry.purge.position == question.position and entry.identity == self._last_identity
 
     def _look_at_gap(self, question: Question, oldest: _Reply | None) -> _Next:
         """Say what to do where the reader's last entry is not in the log."""
@@ -235,7 +237,7 @@ class RedisLog:
     def _restart(self, first: _Entry) -> None:
         if first.identity != self._identity:
             self._acknowledged = 0
-        self._identity = first.identity
+        self._identity = self._last_identity = first.identity
         self._restarts += 1
         self.reader.restart(first.identity, first.purge.position)
 

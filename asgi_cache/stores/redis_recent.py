@@ -58,12 +58,7 @@ class Recent:
         body = record.body if isinstance(record, StoredResponse) else b""
         if not data.endswith(body):
             return  # it is kept in another form there
-        self._forget(key)
+        self._known.pop(key, None)
         if len(self._known) >= MOST:
-            self._forget(next(iter(self._known)))
+            del self._known[next(iter(self._known))]
         self._known[key] = _Known(data[: len(data) - len(body)], len(data), body, held)
-
-    def _forget(self, key: bytes) -> None:
-        known = self._known.pop(key, None)
-        if known is not None:
-            known.held.record = None

@@ -88,11 +88,6 @@ class TieredStore(Store):
         return self._records.evictions
 
     @property
-    def is_shared(self) -> bool:
-        """Whether other processes use it too: yes."""
-        return True
-
-    @property
     def lag(self) -> float:
         """Seconds for which a copy may be served on what was known of the log."""
         return self.shared.lag

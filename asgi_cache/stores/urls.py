@@ -24,7 +24,7 @@ _Reader: TypeAlias = Callable[[str], Any]
 """Returns what an option's value means, or raises `Unfit`."""
 
 _STORE_OPERATIONS: Final = (
-    *("get", "put", "delete", "landed", "claim", "release"),
+    *("look", "get", "put", "delete", "landed", "claim", "release"),
     *("follow", "append", "close"),
 )
 
@@ -73,7 +73,7 @@ def _adopt(source: Redis | Store, namespace: str, clock: Callable[[], float]) ->
 
 
 def _has_operations(source: object) -> bool:
-    return hasattr(source, "lag") and all(
+    return all(hasattr(source, name) for name in ("lag", "is_current", "is_shared")) and all(
         callable(getattr(source, name, None)) for name in _STORE_OPERATIONS
     )
 

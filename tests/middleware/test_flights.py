@@ -857,3 +857,23 @@ async def test_followers_of_a_slow_run_have_its_answer_though_it_is_stale_by_the
     app = Gate(lambda scope: clock.advance(20) or Response())
     await asked_at_once(cached(app, rules={"/**": 10}), app, {}, {}, {})
     assert app.runs == 1
+
+
+async def test_a_head_tells_who_it_is_for_before_the_body_comes(cached):
+    """Who is shown by the head that the response is for others does not wait for its body."""
+    ended = asyncio.Event()
+
+    async def app(scope, receive, send):
+        language = dict(scope["headers"])[b"accept-language"]
+        fields = [(b"content-length", b"2"), (b"vary", b"accept-language")]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        if language == b"de":
+            await ended.wait()
+        await send({"type": "http.response.body", "body": language})
+
+    cache = cached(app, rules={"/": {"ttl": 60, "public": True}})
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ask(cache, "/", [("Accept-Language", "de")]))
+        tasks.create_task(ask(cache, "/", [("Accept-Language", "en")])).add_done_callback(
+            lambda _: ended.set()
+        )

@@ -234,3 +234,21 @@ async def test_a_store_that_raises_anything_costs_no_request(caplog):
     answer = await ask(cache)
     assert (answer.status, "detail=store-unavailable" in answer["cache-status"]) == (200, True)
     assert "KeyError" in caplog.text
+
+
+async def test_what_is_read_beside_much_else_is_found(process):
+    """However many responses are asked for at once, all that are stored are found."""
+    app = App()
+    cache = process(app)
+    for number in range(1200):
+        await ask(cache, f"/{number}")
+    answers = [None] * 1200
+
+    async def take(number):
+        answers[number] = (await ask(cache, f"/{number}")).cache_status
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(1200):
+            tasks.start_soon(take, number)
+    assert set(answers) == {"asgi-cache; hit"}
+    assert app.runs == 1200

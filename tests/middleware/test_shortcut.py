@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from asgi_cache import Cache, CacheMiddleware
 from asgi_cache.exchange import Exchange
+from asgi_cache.policy.key import language_selector
+from asgi_cache.policy.message import Variant, VariantIndex
 from asgi_cache.shortcut import PASS, Written
 from asgi_cache.stores.memory import MemoryStore
-from tests.bare import App, Clock, Response, ask, no_body, scope_of
+from tests.bare import App, Clock, Response, ask, encoded, no_body, scope_of
 
 RULES = {
     "/own/**": {"ttl": "40s", "tags": ["own"], "stale_while_revalidate": "20s"},
@@ -265,3 +267,65 @@ async def test_credentials_where_the_app_did_not_allow_for_them(cached):
     assert app.cache.shortcut.take(scope_of("GET", "/free/own", ())) is not None
     credentials = [("Authorization", "Bearer a")]
     assert app.cache.shortcut.take(scope_of("GET", "/free/own", credentials)) is None
+
+
+class DetachedUser:
+    """A user that cannot be asked any more, such as a row of a session that was closed."""
+
+    @property
+    def is_authenticated(self):
+        raise RuntimeError("detached")
+
+
+@pytest.mark.anyio
+async def test_a_user_that_cannot_be_asked(cached):
+    """What a user object raises is not what a client gets."""
+    app = cached(App(answer_to), rules=RULES)
+    for _ in range(2):
+        answer = await ask(app, "/all/a", user=DetachedUser())
+        assert answer.cache_status == "asgi-cache; fwd=bypass; detail=user-id-error"
+
+
+class FailingStore(MemoryStore):
+    """A store that breaks when it is looked into."""
+
+    def look(self, key):
+        raise ValueError("a mistake in the store")
+
+    async def get(self, key, *, latest=False):
+        raise ValueError("a mistake in the store")
+
+
+@pytest.mark.anyio
+async def test_a_store_that_cannot_be_looked_into(cached):
+    """A mistake in a store costs nobody an answer."""
+    app = cached(App(answer_to), rules=RULES, store=FailingStore())
+    for _ in range(2):
+        answer = await ask(app, "/all/a")
+        assert answer.cache_status == "asgi-cache; fwd=bypass; detail=store-unavailable"
+
+
+@pytest.mark.anyio
+async def test_an_index_that_names_itself(cached, clock):
+    """A variant index in the place of a variant is nothing to go by."""
+    store = MemoryStore(clock=clock)
+    app = cached(App(answer_to), rules=RULES, store=store)
+    fields = [("Accept-Language", "en")]
+    await ask(app, "/all/vary", fields)
+    (target,) = app.cache._services.targets.known.values()
+    key, names = target.plain.key, (b"accept-language",)
+    own = language_selector(key, names, encoded(fields), b"en")
+    await store.put(key, VariantIndex(key, (Variant(names, key, own),)), 60)
+    assert (await ask(app, "/all/vary", fields)).cache_status == "asgi-cache; fwd=uri-miss; stored"
+
+
+@pytest.mark.anyio
+async def test_a_rule_for_head_alone(cached):
+    """What is known of the answer to GET does not depend on who asked with HEAD meanwhile."""
+    rules = {"HEAD /a": {"ttl": 60, "public": True}, "GET /a": {"ttl": 60, "public": True}}
+    app = cached(App(answer_to), rules=rules)
+    for method in ("GET", "GET", "HEAD", "HEAD"):
+        await ask(app, "/a", method=method)
+    await app.cache.purge(route="GET /a")
+    await ask(app, "/a", method="HEAD")
+    assert (await ask(app, "/a")).cache_status == "asgi-cache; fwd=uri-miss; stored"

@@ -152,3 +152,17 @@ async def test_head_without_validators_renews_nothing(cached, clock):
     clock.advance(11)
     await ask(cache, method="HEAD")
     assert (await ask(cache)).body == b"count: 2"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(Response(b"hello", {"Cache-Control": "private"}), id="not-stored"),
+        pytest.param(Response(chunks=(b"hel", b"lo")), id="without-a-length"),
+    ],
+)
+async def test_a_date_where_the_response_has_none(cached, response):
+    """A client that asks by date gets all of a response that says nothing of when it changed."""
+    cache = cached(App(response), rules={"/": 60})
+    since = [("If-Modified-Since", "Fri, 15 Jan 2027 08:00:00 GMT")]
+    assert (await ask(cache, "/", since)).body == b"hello"

@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import StoreUnavailable
+from asgi_cache.stores.codec import pack
 from asgi_cache.stores.redis_client import exchange
 from asgi_cache.stores.redis_log import RedisLog, pack_purge, position_of, stream_id_at
 from tests.stores.records import RecordingReader
@@ -332,3 +333,17 @@ def test_what_most_purges_do_goes_without_saying(how, fields):
     packed = pack_purge(["a"], **how)
     assert packed[::2] == fields
     assert packed[1] == b"\x91\xa1a"
+
+
+@pytest.mark.anyio
+async def test_entry_of_a_former_log(client):
+    """A purge that was meant for a log which was lost meanwhile does not end the one there is."""
+    reader = RecordingReader()
+    log, other = followed(reader), followed()
+    await log.catch_up(client)
+    await client.xadd(KEY, {"identity": b"12345678", "tags": pack(["late"])})
+    await log.catch_up(client)
+    await other.append(client, purging(["a"]))
+    await log.catch_up(client)
+    assert reader.tags == [("late",), ("a",)]
+    assert len(reader.restarts) == 1

@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench coherence eviction simulate conformance transparency peers clean
+.PHONY: help demo test check docs bench instructions coherence eviction memory simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -40,8 +40,15 @@ check: $(VENV)/.check docs ## Check format, lint, types, the direction of import
 docs: $(VENV)/.docs ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
 
-bench: $(VENV)/.test ## Measure a hit against a bare app that sends the same bytes
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.bench ## Measure requests over HTTP, of this and other caches (QUICK=1: a few; ARGS="miss bare")
+	@sh tests/ensure-redis.sh
+	@sh benchmarks/ensure-tools.sh
+	@$(BIN)/python -m benchmarks.speed $(if $(QUICK),--quick) $(ARGS)
+
+instructions: $(VENV)/.bench ## Count the instructions of a request (ARGS="bare local-hit --annotate")
+	@sh tests/ensure-redis.sh
+	@sh benchmarks/ensure-tools.sh
+	@$(BIN)/python -m benchmarks.speed.instructions $(or $(ARGS),bare memory-hit local-hit redis-hit)
 
 coherence: $(VENV)/.test ## Measure purges, flights and copies over several processes on one Redis
 	@sh tests/ensure-redis.sh
@@ -49,6 +56,10 @@ coherence: $(VENV)/.test ## Measure purges, flights and copies over several proc
 
 eviction: $(VENV)/.test ## Compare eviction policies on nine traces
 	@$(BIN)/python -m benchmarks.eviction
+
+memory: $(VENV)/.test ## Measure what responses take of memory, here and in Redis
+	@sh tests/ensure-redis.sh
+	@$(BIN)/python -m benchmarks.memory
 
 simulate: $(VENV)/.test ## Run the simulation of processes and faults at length (SCALE=20)
 	@SIMULATION_SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest -q tests/simulation
@@ -70,13 +81,16 @@ DEMO := $(VENV)/.demo
 TEST := $(VENV)/.test
 DOCS := $(VENV)/.docs
 CHECK := $(VENV)/.check
+BENCH := $(VENV)/.bench
 $(DEMO): EXTRAS := demo
 $(TEST): EXTRAS := test
 $(TEST): COVERS := $(DEMO)
 $(DOCS): EXTRAS := docs
 $(CHECK): EXTRAS := test,lint,docs
 $(CHECK): COVERS := $(DEMO) $(TEST) $(DOCS)
-$(DEMO) $(TEST) $(DOCS) $(CHECK): pyproject.toml
+$(BENCH): EXTRAS := bench
+$(BENCH): COVERS := $(DEMO) $(TEST)
+$(DEMO) $(TEST) $(DOCS) $(CHECK) $(BENCH): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'asgi_cache needs Python 3.11 or newer: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)

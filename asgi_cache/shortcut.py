@@ -28,7 +28,7 @@ from asgi_cache.policy.reuse import UNCONDITIONAL, unchanged_until, undisputed_a
 from asgi_cache.policy.serving import LESS_THAN_ALL, reply
 from asgi_cache.responder import CHUNK, Field, age_field
 from asgi_cache.services import Services
-from asgi_cache.stores.base import MOST_READS, Held, Ready
+from asgi_cache.stores.base import MOST_READS, NOT_READY, Held, Ready
 from asgi_cache.targets import MEMO_ENTRIES, Line, Wanted
 
 UNANSWERED: Final = UNUSUAL | {b"cache-control", b"pragma"}
@@ -143,8 +143,9 @@ class Shortcut:
     def _hold(self, line: Line, held: Held) -> None:
         self._held.pop(line, None)
         if len(self._held) >= MEMO_ENTRIES:
-            del self._held[next(iter(self._held))]
+            self._held.pop(next(iter(self._held))).ready = None
         self._held[line] = held
+        held.ready = held.ready or NOT_READY
 
     def answer(
         self,
@@ -200,7 +201,7 @@ class Shortcut:
             return None
         fields = (*self._ages[int(age)], *self._statuses[int(stored.lifetime - age)])
         ready = Ready(fields, now, unchanged_until(stored, wanted.rule, now), changes)
-        if not wanted.is_head:
+        if held.ready is not None and not wanted.is_head:
             held.ready = ready
         return ready
 

@@ -15,6 +15,7 @@ from asgi_cache.policy.fields import combined, lines, members
 from asgi_cache.policy.freshness import initial_age, rule_lifetime
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.ranges import parse_content_range
+from asgi_cache.policy.sharing import shared
 from asgi_cache.policy.storing import (
     Received,
     forbids_stale,
@@ -68,7 +69,7 @@ def stored_response(
     return StoredResponse(
         key=key,
         status=response.status,
-        fields=kept + added,
+        fields=tuple(map(shared, kept + added)),
         added=len(added),
         body=body,
         stored_at=received.arrived_at,
@@ -102,7 +103,7 @@ def stored_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
             for value in lines(response.fields, b"connection")
         ),
     )
-    return tuple((name, value) for name, value in response.fields if name not in dropped)
+    return tuple((name, bytes(value)) for name, value in response.fields if name not in dropped)
 
 
 def added_fields(

@@ -46,6 +46,10 @@ class Ready:
         """How much was known to be purged."""
 
 
+NOT_READY: Final = Ready((), 0.0, 0.0, 0)
+"""Where there is to be one, but is none yet."""
+
+
 class Held:
     """A record in this process's memory, as long as the store keeps it there."""
 
@@ -60,6 +64,7 @@ class Held:
         self.reads: int = 0
         """How often it was read lately, as far as that matters."""
         self.ready: Ready | None = None
+        """Nothing where it is not to be kept: it is in no budget, so that few records have one."""
 
     def note_read(self) -> None:
         """Let the record outlive those that are read less."""

@@ -12,11 +12,11 @@ from asgi_cache.policy.message import StoredResponse, Variant
 from asgi_cache.policy.sharing import Field, is_shared, is_shared_name
 from asgi_cache.stores.base import Record
 
-RECORD_OVERHEAD: Final = 1074
+RECORD_OVERHEAD: Final = 656
 """Bytes that a record takes besides what it is made of.
 
-The record itself 192, its key 64, its numbers 160, what `S3Fifo` keeps of it at most 634 (an
-entry, places in dictionaries, and later on a ghost), and 24 that lie idle.
+The record itself 192, its key 64, its numbers 160, what `S3Fifo` keeps of it 96, its place in
+a dictionary at most 120, and 24 for a ghost and what lies idle.
 """
 
 _STEP: Final = 16

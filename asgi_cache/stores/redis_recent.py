@@ -10,7 +10,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import Held, Record
+from asgi_cache.stores.base import NOT_READY, Held, Record
 from asgi_cache.stores.codec import decode
 
 MOST: Final = 1024
@@ -52,6 +52,7 @@ class Recent:
         held = Held(record, len(data), inf)
         if len(data) <= LARGEST:
             self._remember(key, data, record, held)
+            held.ready = NOT_READY
         return held
 
     def _remember(self, key: bytes, data: bytes, record: Record, held: Held) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from array import array
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from asgi_cache.stores.base import Held, Record
 from asgi_cache.stores.footprint import size_of
@@ -12,7 +12,98 @@ from asgi_cache.stores.footprint import size_of
 SMALL: Final = 0.1
 """The part of the budget from which on newcomers have to make room for one another."""
 
-_Queue: TypeAlias = OrderedDict[bytes, Held]
+GHOSTS: Final = 2
+"""Places for ghosts, for each record: with as many as records half of them would be overwritten."""
+LEAST_GHOSTS: Final = 64
+WAYS: Final = 4
+"""Places that a key may have, of which the one is overwritten that was used longest ago."""
+
+_LOW: Final = (1 << 32) - 1
+_HIGH: Final = (1 << 64) - 1 & ~_LOW
+
+
+class _Entry(Held):
+    """A record with its place in a queue."""
+
+    __slots__ = ("key", "newer", "older", "queue")
+
+    def __init__(self, key: bytes, record: Record, size: int, expires_at: float) -> None:
+        super().__init__(record, size, expires_at)
+        self.key = key
+        self.queue: _Queue | None = None
+        self.older: _Entry | None = None
+        self.newer: _Entry | None = None
+
+
+class _Queue:
+    """Entries in the order in which they came.
+
+    They are linked to one another, as an ``OrderedDict`` would take up to 200 bytes for each.
+    """
+
+    def __init__(self) -> None:
+        self.oldest: _Entry | None = None
+        self._newest: _Entry | None = None
+        self.bytes_held: int = 0
+
+    def append(self, entry: _Entry) -> None:
+        """Put *entry*, which is in no queue, behind all others."""
+        entry.queue = self
+        entry.older = self._newest
+        if self._newest is None:
+            self.oldest = entry
+        else:
+            self._newest.newer = entry
+        self._newest = entry
+        self.bytes_held += entry.size
+
+    def remove(self, entry: _Entry) -> None:
+        """Take *entry* out, wherever it is."""
+        older, newer = entry.older, entry.newer
+        if older is None:
+            self.oldest = newer
+        else:
+            older.newer = newer
+        if newer is None:
+            self._newest = older
+        else:
+            newer.older = older
+        entry.queue = entry.older = entry.newer = None
+        self.bytes_held -= entry.size
+
+
+class _Ghosts:
+    """Which keys were evicted last, in eight bytes each.
+
+    The key tells the places where it may be. There is half of its hash, and when it was
+    evicted: how many were before it. One that is overwritten has lost its second chance, and
+    all have when there are more records than places.
+    """
+
+    def __init__(self) -> None:
+        self._places = array("Q", bytes(8 * LEAST_GHOSTS))
+        self._count = 0
+
+    def add(self, key: bytes, records: int) -> None:
+        """Remember that *key* is evicted now, while so many *records* are kept."""
+        if records > len(self._places):
+            self._places = array("Q", bytes(8 * GHOSTS * WAYS * -(-records // WAYS)))
+        self._count += 1
+        oldest = min(self._places_of(key), key=lambda place: self._places[place] & _LOW)
+        self._places[oldest] = hash(key) & _HIGH | self._count & _LOW
+
+    def recall(self, key: bytes, most: int) -> bool:
+        """Whether *key* is one of the *most* that were evicted last; it is forgotten now."""
+        for place in self._places_of(key):
+            found = self._places[place]
+            if found and found & _HIGH == hash(key) & _HIGH:
+                self._places[place] = 0
+                return self._count - found & _LOW < most
+        return False
+
+    def _places_of(self, key: bytes) -> range:
+        first = hash(key) % (len(self._places) // WAYS) * WAYS
+        return range(first, first + WAYS)
 
 
 class S3Fifo:
@@ -30,15 +121,9 @@ class S3Fifo:
     def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
         self._max_bytes = max_bytes
         self._clock = clock
-        self._entries: dict[bytes, Held] = {}
-        self._small: _Queue = OrderedDict()
-        self._main: _Queue = OrderedDict()
-        self._ghosts: OrderedDict[bytes, int] = OrderedDict()
-        """What each had taken, in bytes."""
-        self._small_bytes = 0
-        self._ghost_bytes = 0
-        self.bytes_held: int = 0
-        """How many bytes the records are counted as; never more than the budget."""
+        self._entries: dict[bytes, _Entry] = {}
+        self._small, self._main = _Queue(), _Queue()
+        self._ghosts = _Ghosts()
         self.evictions: int = 0
         """How many records had to go before their time."""
 
@@ -46,13 +131,18 @@ class S3Fifo:
         """How many records are kept, expired ones that nobody asked for included."""
         return len(self._entries)
 
+    @property
+    def bytes_held(self) -> int:
+        """How many bytes the records are counted as; never more than the budget."""
+        return self._small.bytes_held + self._main.bytes_held
+
     def look(self, key: bytes) -> Held | None:
         """Return what holds the record under *key*, if it is there and has not expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None
         if entry.expires_at <= self._clock():
-            self.delete(key)
+            self._drop(entry)
             return None
         entry.note_read()
         return entry
@@ -67,90 +157,72 @@ class S3Fifo:
 
         What takes the place of another record has that one's standing.
         """
-        is_known = key in self._main or self._recall(key)
         former = self._entries.get(key)
+        queue = former.queue if former is not None else self._queue_for(key)
         self.delete(key)
         size = size_of(record)
         if size > self._max_bytes or ttl <= 0:
             return
         self._make_room(size)
-        entry = Held(record, size, self._clock() + ttl)
+        entry = self._entries[key] = _Entry(key, record, size, self._clock() + ttl)
         entry.reads = former.reads if former is not None else 0
-        self._add(key, entry, self._main if is_known else self._small)
+        (queue or self._small).append(entry)
 
     def delete(self, key: bytes) -> None:
         """Forget *key*; it need not be there."""
-        entry = self._remove(key)
+        entry = self._entries.get(key)
         if entry is not None:
-            entry.record = None
-
-    def _remove(self, key: bytes) -> Held | None:
-        entry = self._entries.pop(key, None)
-        if entry is None:
-            return None
-        self.bytes_held -= entry.size
-        if self._small.pop(key, None) is not None:
-            self._small_bytes -= entry.size
-        else:
-            del self._main[key]
-        return entry
+            self._drop(entry)
 
     def clear(self) -> None:
         """Forget all."""
         for entry in self._entries.values():
-            entry.record = None
-        for held in (self._entries, self._small, self._main, self._ghosts):
-            held.clear()
-        self.bytes_held = self._small_bytes = self._ghost_bytes = 0
+            entry.record = entry.older = entry.newer = None  # else they would keep one another
+        self._entries.clear()
+        self._small, self._main = _Queue(), _Queue()
+        self._ghosts = _Ghosts()
 
-    def _add(self, key: bytes, entry: Held, queue: _Queue) -> None:
-        queue[key] = self._entries[key] = entry
-        self.bytes_held += entry.size
-        if queue is self._small:
-            self._small_bytes += entry.size
+    def _queue_for(self, key: bytes) -> _Queue:
+        """Return where a record belongs that is not here; it may have been evicted too early."""
+        is_known = self._ghosts.recall(key, len(self._entries) + 1)
+        return self._main if is_known else self._small
+
+    def _drop(self, entry: _Entry) -> None:
+        del self._entries[entry.key]
+        entry.record = None
+        if entry.queue is not None:
+            entry.queue.remove(entry)
 
     def _make_room(self, size: int) -> None:
         now = self._clock()
-        while self.bytes_held + size > self._max_bytes:
-            if not self._main or self._small_bytes >= self._max_bytes * SMALL:
-                self._advance_small(now)
+        while self.bytes_held + size > self._max_bytes and (entry := self._next()):
+            if entry.queue is self._small:
+                self._advance_small(entry, now)
             else:
-                self._advance_main(now)
+                self._advance_main(entry, now)
 
-    def _advance_small(self, now: float) -> None:
-        key, entry = next(iter(self._small.items()))
+    def _next(self) -> _Entry | None:
+        """Return the entry that has to move on or go: the oldest of one of the queues."""
+        if self._main.oldest is None or self._small.bytes_held >= self._max_bytes * SMALL:
+            return self._small.oldest
+        return self._main.oldest
+
+    def _advance_small(self, entry: _Entry, now: float) -> None:
         if entry.expires_at > now and entry.reads > 1:
-            self._remove(key)
             entry.reads = 0
-            self._add(key, entry, self._main)
+            self._small.remove(entry)
+            self._main.append(entry)
             return
-        self.delete(key)
+        self._drop(entry)
         if entry.expires_at > now:
             self.evictions += 1
-            self._remember(key, entry.size)
+            self._ghosts.add(entry.key, len(self._entries))
 
-    def _advance_main(self, now: float) -> None:
-        key, entry = next(iter(self._main.items()))
-        if entry.expires_at <= now:
-            self.delete(key)
-        elif entry.reads:
+    def _advance_main(self, entry: _Entry, now: float) -> None:
+        if entry.expires_at > now and entry.reads:
             entry.reads -= 1
-            self._main.move_to_end(key)
-        else:
-            self.delete(key)
-            self.evictions += 1
-
-    def _remember(self, key: bytes, size: int) -> None:
-        """Keep the key of what was evicted, for about as long as it could have been held."""
-        self._ghosts[key] = size
-        self._ghost_bytes += size
-        limit = self._max_bytes * (1 - SMALL)
-        while self._ghost_bytes > limit or len(self._ghosts) > len(self._entries) + 1:
-            _, size = self._ghosts.popitem(last=False)
-            self._ghost_bytes -= size
-
-    def _recall(self, key: bytes) -> bool:
-        """Whether *key* was evicted lately."""
-        size = self._ghosts.pop(key, None)
-        self._ghost_bytes -= size or 0
-        return size is not None
+            self._main.remove(entry)
+            self._main.append(entry)
+            return
+        self._drop(entry)
+        self.evictions += entry.expires_at > now

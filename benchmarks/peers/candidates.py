@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 BESIDE = "starlette>=1.10"
 """A peer that cannot be installed beside a current Starlette is not compared."""
+SERVED_BY = ("httptools>=0.9", "uvicorn>=0.54", "uvloop>=0.23")
+"""What its speed is measured with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,11 @@ class Candidate:
     extras: str = ""
     needs: tuple[str, ...] = (BESIDE,)
     needs_redis: bool = False
+    stores: tuple[str, ...] = ("memory",)
+    """What it can store in, and has an adapter for; the first is its own choice.
+
+    The others are given to the adapter as its option.
+    """
 
     @property
     def adapter(self) -> str:
@@ -26,17 +33,31 @@ class Candidate:
     @property
     def requirements(self) -> tuple[str, ...]:
         """What is installed; nothing for this project itself, which runs from its sources."""
-        return (f"{self.name}{self.extras}=={self.version}", *self.needs) if self.version else ()
+        if not self.version:
+            return ()
+        return (f"{self.name}{self.extras}=={self.version}", *self.needs, *SERVED_BY)
 
 
 CANDIDATES = (
     Candidate("asgi-cache"),
-    Candidate("fastapi-cache2", "0.2.2", needs=(BESIDE, "jinja2")),
-    Candidate("fastapi-cachex", "0.5.1"),
-    Candidate("fastapi-redis-sdk", "0.9.1", needs_redis=True),
-    Candidate("cashews", "7.6.0", needs=(BESIDE, "fastapi")),
-    Candidate("hishel", "2.0.0", extras="[async]"),
-    Candidate("litestar", "2.25.0", needs=()),
+    Candidate(
+        "fastapi-cache2",
+        "0.2.2",
+        extras="[redis]",
+        needs=(BESIDE, "jinja2"),
+        stores=("memory", "redis"),
+    ),
+    Candidate("fastapi-cachex", "0.5.1", extras="[redis]", stores=("memory", "redis")),
+    Candidate("fastapi-redis-sdk", "0.9.1", needs_redis=True, stores=("redis",)),
+    Candidate(
+        "cashews",
+        "7.6.0",
+        extras="[redis,speedup]",
+        needs=(BESIDE, "fastapi"),
+        stores=("memory", "redis", "redis-with-copies"),
+    ),
+    Candidate("hishel", "2.0.0", extras="[async,redis]", stores=("sqlite", "redis")),
+    Candidate("litestar", "2.25.0", extras="[redis]", needs=(), stores=("memory", "redis")),
     Candidate("starlette-caches", "0.4.1"),
     Candidate("asgi-caches", "0.3.1"),
 )

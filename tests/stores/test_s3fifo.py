@@ -104,12 +104,26 @@ def test_record_that_comes_back_is_established(clock):
 
 
 def test_ghosts_are_few(clock):
-    """Of what was evicted no more keys are kept than there are records, nor for more bytes."""
+    """Of what was evicted as many are remembered as there are records, and the last ones."""
     records = records_with_room_for(10, clock)
-    for number in range(100):
-        put(records, str(number))
-    assert len(records._ghosts) <= 9
-    assert records._ghost_bytes == sum(records._ghosts.values()) <= 9 * SIZE
+    names = [str(number) for number in range(100)]
+    put(records, *names)
+    known = [name for name in names if records._ghosts.recall(record(name).key, 10)]
+    assert set(known) <= set(names[80:90])
+    assert len(known) > 5
+    assert not any(records._ghosts.recall(record(name).key, 10) for name in names)
+
+
+def test_ghosts_take_eight_bytes_for_each_record(clock):
+    """There is a place for as many as there are records, however large the budget is."""
+    assert S3Fifo(2**60, clock)._ghosts._places.itemsize == 8
+    assert len(S3Fifo(2**60, clock)._ghosts._places) < 100
+    records = records_with_room_for(1000, clock)
+    put(records, *map(str, range(1500)))
+    assert 1000 <= len(records._ghosts._places) <= 2004
+    known = [n for n in range(1500) if records._ghosts.recall(record(str(n)).key, 1000)]
+    assert all(n < 500 for n in known)
+    assert len(known) > 400
 
 
 def test_replaced_record_keeps_its_standing(clock):
@@ -215,6 +229,18 @@ def _apply(records, clock, model, operation):
             clock.now += operation[1]
 
 
+def queued(queue):
+    """Return the entries of a queue from the oldest on, having seen how they are linked."""
+    found, entry = [], queue.oldest
+    while entry is not None:
+        assert entry.queue is queue
+        assert entry.older is (found[-1] if found else None)
+        found.append(entry)
+        entry = entry.newer
+    assert queue._newest is (found[-1] if found else None)
+    return found
+
+
 @given(st.integers(1, 12), _operations)
 def test_budget_holds_after_any_operations(thousands, operations):
     """Bytes never exceed the budget and are the sum of what is held, which is what was put."""
@@ -226,5 +252,7 @@ def test_budget_holds_after_any_operations(thousands, operations):
         entries = records._entries.values()
         assert records.bytes_held == sum(size_of(entry.record) for entry in entries)
         assert records.bytes_held <= thousands * 1000
-        assert len(records) == len(entries) == len(records._small) + len(records._main)
-        assert records._small_bytes == sum(entry.size for entry in records._small.values())
+        small, main = queued(records._small), queued(records._main)
+        assert {entry.key for entry in entries} == {entry.key for entry in small + main}
+        assert len(records) == len(entries) == len(small) + len(main)
+        assert records._small.bytes_held == sum(entry.size for entry in small)

@@ -9,6 +9,7 @@ on the handlers of GET and PUT.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from cashews import cache
@@ -30,11 +31,11 @@ OPTIONS = {
     "put": "@cache.invalidate",
     "stale": "@cache.failover",
 }
-cache.setup("mem://")
 
 
 def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
     """Make an app with one path."""
+    cache.setup(_url(option))
     app = FastAPI()
     app.add_middleware(CacheDeleteMiddleware)
     app.add_middleware(CacheEtagMiddleware)
@@ -61,3 +62,9 @@ def _may_be_shared(response: Response, *_: Any, **__: Any) -> bool:
     control = response.headers.get("cache-control", "")
     restricted = "private" in control or "no-store" in control
     return response.status_code == 200 and not restricted and "set-cookie" not in response.headers
+
+
+def _url(option: str | None) -> str:
+    if option == "redis-with-copies":
+        return os.environ["REDIS_URL"] + "?client_side=True"
+    return os.environ["REDIS_URL"] if option == "redis" else "mem://"

@@ -7,13 +7,16 @@ documentation does, of the request's method and path and of the field that the h
 Starlette it is not imported without.
 """
 
+import os
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request, Response
 from fastapi_cache import FastAPICache
 from fastapi_cache.backends.inmemory import InMemoryBackend
+from fastapi_cache.backends.redis import RedisBackend
 from fastapi_cache.coder import PickleCoder
 from fastapi_cache.decorator import cache
+from redis.asyncio import Redis
 
 from benchmarks.peers.handlers import Handler, Reply
 from benchmarks.peers.on_starlette import native
@@ -28,7 +31,9 @@ NOT_APPLICABLE = {"stream": "it stores values, and does not claim to store strea
 
 def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
     """Make an app with one path."""
-    FastAPICache.init(InMemoryBackend(), prefix="fastapi-cache")
+    on_redis = option == "redis"
+    backend = RedisBackend(Redis.from_url(os.environ["REDIS_URL"])) if on_redis else None
+    FastAPICache.init(backend or InMemoryBackend(), prefix="fastapi-cache")
     app = FastAPI()
 
     def key_builder(*_: Any, request: Request, **__: Any) -> str:

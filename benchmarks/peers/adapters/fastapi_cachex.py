@@ -4,9 +4,12 @@ The option `vary` names the field that the handler reads; with `cache_authorized
 `Authorization`. `clear_path()` is called by the handler of PUT.
 """
 
+import os
+from urllib.parse import urlsplit
+
 from fastapi import FastAPI, Request, Response
 from fastapi_cachex import BackendProxy, cache
-from fastapi_cachex.backends import MemoryBackend
+from fastapi_cachex.backends import AsyncRedisCacheBackend, MemoryBackend
 
 from benchmarks.peers.handlers import Handler
 from benchmarks.peers.on_fastapi import endpoint
@@ -23,7 +26,7 @@ OPTIONS = {
 
 def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
     """Make an app with one path."""
-    backend = MemoryBackend()
+    backend = _on_redis() if option == "redis" else MemoryBackend()
     BackendProxy.set(backend)
     app = FastAPI()
     settings = {
@@ -41,3 +44,8 @@ def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
         return await answer(request)
 
     return app
+
+
+def _on_redis() -> AsyncRedisCacheBackend:
+    url = urlsplit(os.environ["REDIS_URL"])
+    return AsyncRedisCacheBackend(url.hostname or "localhost", url.port or 6379)

@@ -7,11 +7,13 @@ and `public` beside `max-age`.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
-from hishel import AsyncSqliteStorage
+from hishel import AsyncBaseStorage, AsyncRedisStorage, AsyncSqliteStorage
 from hishel.asgi import ASGICacheMiddleware
+from redis.asyncio import Redis
 
 from benchmarks.peers.handlers import Handler
 from benchmarks.peers.on_starlette import starlette_app
@@ -24,8 +26,12 @@ DIRECTORY = tempfile.TemporaryDirectory()
 def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
     """Put a Starlette app behind the middleware, with a database of its own."""
     defaults = [("cache-control", f"max-age={ttl}")]
-    if option:
+    if option == "Vary":
         defaults = [("cache-control", f"public, max-age={ttl}"), ("vary", handler.reads)]
-    storage = AsyncSqliteStorage(database_path=Path(DIRECTORY.name) / f"{handler.name}.db")
+    storage: AsyncBaseStorage
+    if option == "redis":
+        storage = AsyncRedisStorage(Redis.from_url(os.environ["REDIS_URL"]))
+    else:
+        storage = AsyncSqliteStorage(database_path=Path(DIRECTORY.name) / f"{handler.name}.db")
     app = starlette_app(handler, defaults)
     return ASGICacheMiddleware(app, storage=storage)

@@ -5,6 +5,7 @@ The option `key_builder` adds the field that the handler reads to the key, and
 of PUT.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from litestar import Litestar, Request, get, head, put
 from litestar.config.response_cache import ResponseCacheConfig, default_cache_key_builder
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
+from litestar.stores.redis import RedisStore
 from litestar.types import ASGIApp as LitestarApp
 from litestar.types import HTTPScope
 
@@ -50,7 +52,10 @@ def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:
 
     filtered = ResponseCacheConfig(cache_response_filter=_is_whole)
     config = filtered if option == "cache_response_filter" else ResponseCacheConfig()
-    return Litestar([on_get, on_head, on_put], response_cache_config=config)
+    stores = {}
+    if option == "redis":
+        stores["response_cache"] = RedisStore.with_client(os.environ["REDIS_URL"])
+    return Litestar([on_get, on_head, on_put], response_cache_config=config, stores=stores)
 
 
 def _is_whole(_: HTTPScope, status: int) -> bool:

@@ -59,7 +59,7 @@ def markdown(found: Found) -> str:
         _made_by(found["machine"]),
         *_section("Targets", _targets(found["targets"])),
         *_figures(found["rows"]),
-        _versions_of_peers(found["peers"]),
+        *_section("What the other caches were installed with", _of_peers(found["peers"])),
         *_section("Not measured", "\n".join(f"- {each}" for each in found["failures"])),
         *_section("How far counts of instructions repeat", _repeated(found["repeated"])),
         *_section("Commands to Redis, 1 KB", _commands(found["commands"])),
@@ -74,7 +74,7 @@ def _named(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
-def _versions_of_peers(peers: Mapping[str, Mapping[str, str]]) -> str:
+def _of_peers(peers: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join(f"- {_named(versions)}." for versions in peers.values())
 
 

@@ -11,7 +11,7 @@ Everything else is left to `exchange`, which would have sent the same bytes here
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -82,6 +82,12 @@ class Shortcut:
         try:
             others = iter(headers)
             name, host = next(others)
+            names: Iterable[bytes] = map(_name_of, others)
+            if name != b"host":  # which most clients send first
+                fields_by_name = dict(headers)
+                if len(fields_by_name) != len(headers):
+                    return None
+                host, names = fields_by_name.pop(b"host", b""), fields_by_name
             line = (
                 scope["method"],
                 scope["scheme"],
@@ -93,12 +99,10 @@ class Shortcut:
             )
         except (KeyError, StopIteration):  # a server may leave out what has a default
             return None
-        if name != b"host":
-            return self._take_otherwise(scope)
         held = self._held.get(line)
         if held is None or (ready := held.ready) is None:
-            return self._take_first(scope, line)
-        if "user" in scope or not self._telling.isdisjoint(map(_name_of, others)):
+            return self._take_first(scope, line, names)
+        if "user" in scope or not self._telling.isdisjoint(names):
             return self._take_otherwise(scope)
         if (
             not ready.since <= self._clock() < ready.until
@@ -115,19 +119,17 @@ class Shortcut:
             {"type": "http.response.body", "body": stored.body},
         )
 
-    def _take_first(self, scope: Scope, line: Line) -> Taken:
+    def _take_first(self, scope: Scope, line: Line, names: Iterable[bytes]) -> Taken:
         """Return the answer to a request of which it is not known how many are like it."""
         target = self._known.get(line)
         if target is None:
             return None
         if target.is_passed:
             return PASS
-        headers = scope["headers"]
-        names = map(_name_of, headers[1:])
         is_plain = target.plain is not None and not target.plain.needs_fields
         if not is_plain or "user" in scope or not self._telling.isdisjoint(names):
             return self._take_otherwise(scope)
-        return self._take_line(line, headers)
+        return self._take_line(line, scope["headers"])
 
     def _take_line(self, line: Line, headers: Fields) -> Messages | Pending | None:
         """Return the answer to a request that is no more than *line*; it will be ready then."""

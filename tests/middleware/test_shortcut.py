@@ -141,6 +141,7 @@ PLAIN = [
     pytest.param("/all/vary", [("Accept-Language", "en")], id="one-of-several"),
     pytest.param("/free/shared", [("Authorization", "Bearer a")], id="shared-by-the-app"),
     pytest.param("/own/a?page=1", (), id="with-a-query"),
+    pytest.param("/own/a", [("Accept", "*/*"), ("Host", "example.com")], id="in-another-order"),
     pytest.param("/selected/a", [("X-Theme", "dark")], id="by-a-rules-field"),
 ]
 

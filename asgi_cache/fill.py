@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import field
 
 from starlette.types import ASGIApp, Receive, Scope
 
@@ -46,13 +45,10 @@ class Sought:
     for_later: bool = False
     """No client waits for it."""
 
-    flight_key: bytes = field(init=False)
-    """The key under which others join: nobody joins what a purge overtook."""
-
-    def __post_init__(self) -> None:
-        """Make the flight's key."""
-        parts = [self.key, self.birth.log, b"%d" % self.birth.position]
-        object.__setattr__(self, "flight_key", digest(parts))
+    @property
+    def flight_key(self) -> bytes:
+        """Return the key under which others join: nobody joins what a purge overtook."""
+        return digest([self.key, self.birth.log, b"%d" % self.birth.position])
 
 
 class Fill:

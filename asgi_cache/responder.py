@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TypeAlias
-
 from starlette.types import Message, Send
 
 from asgi_cache.outcome import Outcome
+from asgi_cache.policy.fields import Field
 from asgi_cache.policy.serving import Reply
-
-Field: TypeAlias = tuple[bytes, bytes]
 
 CHUNK = 256 * 1024
 """Bytes of a stored body that are sent at once, so that others have their turn in between."""
 
 
-@lru_cache(4096)
 def age_field(age: int) -> Field:
     """Return the field that says how many seconds old a response is (RFC 9111, section 5.1)."""
     return b"age", b"%d" % age

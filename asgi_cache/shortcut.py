@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -21,15 +22,17 @@ from asgi_cache.asking import FORWARDED, UNUSUAL, primary_key
 from asgi_cache.holdings import Begun, Holdings
 from asgi_cache.identity import NOBODY
 from asgi_cache.outcome import Outcome
-from asgi_cache.policy.fields import Fields
+from asgi_cache.policy.fields import Field, Fields
 from asgi_cache.policy.key import select
 from asgi_cache.policy.message import Request, StoredResponse, Variant, VariantIndex
-from asgi_cache.policy.reuse import UNCONDITIONAL, unchanged_until, undisputed_age
+from asgi_cache.policy.reuse import UNCONDITIONAL, undisputed
+from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.serving import LESS_THAN_ALL, reply
-from asgi_cache.responder import CHUNK, Field, age_field
+from asgi_cache.responder import CHUNK, age_field
 from asgi_cache.services import Services
 from asgi_cache.stores.base import MOST_READS, NOT_READY, Held, Ready
-from asgi_cache.targets import MEMO_ENTRIES, Line, Wanted
+from asgi_cache.tags import with_user_tag
+from asgi_cache.targets import MEMO_ENTRIES, Line, Target
 
 UNANSWERED: Final = UNUSUAL | {b"cache-control", b"pragma"}
 """Fields of requests that have to be looked at for longer."""
@@ -50,6 +53,25 @@ PASS: Final = Pass()
 _name_of: Final = itemgetter(0)
 
 
+@dataclass(slots=True, eq=False)
+class Wanted:
+    """What a GET or HEAD asks for that says nothing unusual."""
+
+    target: Target
+    rule: Rule
+    key: bytes
+    """The primary key."""
+    partition: bytes = NOBODY
+    needs_leave: bool = False
+    """It is somebody's, and not their own part of the store that is looked into."""
+    asks_less: bool = False
+    """A condition or a range may make less than the whole response do."""
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the tags that come free with the request."""
+        return with_user_tag(self.target.tags, self.partition)
+
+
 class Shortcut:
     """Answers from the store what can be answered at a glance."""
 
@@ -57,7 +79,7 @@ class Shortcut:
         identity = services.identity
         self._identity = identity
         self._always_asks = identity.asks_the_app
-        self._holdings = services.holdings
+        self.holdings: Holdings = services.holdings
         self._store = services.holdings.store
         self._may_be_behind = self._store.lag > 0 or not self._store.is_current
         self._log = services.holdings.log
@@ -103,14 +125,14 @@ class Shortcut:
         if held is None or (ready := held.ready) is None:
             return self._take_first(scope, line, names)
         if "user" in scope or not self._telling.isdisjoint(names):
-            return self._take_otherwise(scope)
+            return self._take_target(scope, line, is_plain=False)
         if (
             not ready.since <= self._clock() < ready.until
             or ready.changes != self._log.changes
             or type(stored := held.record) is not StoredResponse
             or (self._may_be_behind and not self._store.is_current)
         ):
-            return self._take_line(line, headers)
+            return self._take_target(scope, line, is_plain=True)
         if held.reads < MOST_READS:
             held.reads += 1
         fields = [*stored.fields, *ready.fields]
@@ -120,27 +142,31 @@ class Shortcut:
         )
 
     def _take_first(self, scope: Scope, line: Line, names: Iterable[bytes]) -> Taken:
-        """Return the answer to a request of which it is not known how many are like it."""
+        """Return the answer to a request for which nothing is ready."""
         target = self._known.get(line)
         if target is None:
             return None
         if target.is_passed:
             return PASS
-        is_plain = target.plain is not None and not target.plain.needs_fields
-        if not is_plain or "user" in scope or not self._telling.isdisjoint(names):
-            return self._take_otherwise(scope)
-        return self._take_line(line, scope["headers"])
+        is_plain = "user" not in scope and self._telling.isdisjoint(names)
+        return self._take_target(scope, line, is_plain=is_plain)
 
-    def _take_line(self, line: Line, headers: Fields) -> Messages | Pending | None:
-        """Return the answer to a request that is no more than *line*; it will be ready then."""
-        target = self._known.get(line)
-        wanted = None if target is None else target.plain
-        if wanted is None or self._always_asks:
+    def _take_target(
+        self, scope: Scope, line: Line, *, is_plain: bool
+    ) -> Messages | Pending | None:
+        """Return the answer to a request; one that is *plain* is no more than its line."""
+        target, headers = self._known.get(line), scope["headers"]
+        if target is None or target.rule is None or target.key is None or self._always_asks:
             return None
-        found = self._holdings.look(wanted.key)
-        if isinstance(found, Held) and not wanted.is_head:
+        if not is_plain or target.rule.vary:
+            wanted = self._with_fields(target, target.rule, scope)
+            if wanted is None:
+                return None
+            return self.answer(wanted, headers, self.holdings.look(wanted.key), {})
+        found = self.holdings.look(target.key)
+        if isinstance(found, Held) and not target.is_head:
             self._hold(line, found)
-        return self.answer(wanted, headers, found, {})
+        return self.answer(Wanted(target, target.rule, target.key), headers, found, {})
 
     def _hold(self, line: Line, held: Held) -> None:
         self._held.pop(line, None)
@@ -160,13 +186,13 @@ class Shortcut:
         """Return the answer to a request from what was *found* for it, or for its *variant*."""
         if isinstance(found, Future):
             begun[wanted.key if variant is None else variant.selector] = found
-            return Pending(self, self._holdings, wanted, headers, begun, found, variant)
+            return Pending(self, wanted, headers, begun, found, variant)
         record = None if found is None else found.record
         if isinstance(record, VariantIndex) and variant is None:
             variant = select(record, headers)
             if variant is None:
                 return None
-            found = self._holdings.look(variant.selector)
+            found = self.holdings.look(variant.selector)
             return self.answer(wanted, headers, found, begun, variant)
         if found is None or not isinstance(record, StoredResponse):
             return None
@@ -181,88 +207,55 @@ class Shortcut:
         ready = self._ready(wanted, held, stored, now)
         if ready is None:
             return None
+        is_head = wanted.target.is_head
         if not wanted.asks_less:
-            body = b"" if wanted.is_head else stored.body
+            body = b"" if is_head else stored.body
             return _messages(stored.status, [*stored.fields, *ready.fields], body)
-        request = Request("HEAD" if wanted.is_head else "GET", headers, UNCONDITIONAL)
-        answer = reply(request, stored, now)
+        answer = reply(Request("HEAD" if is_head else "GET", headers, UNCONDITIONAL), stored, now)
         return _messages(answer.status, [*answer.fields, *ready.fields], answer.body)
 
     def _ready(
         self, wanted: Wanted, held: Held, stored: StoredResponse, now: float
     ) -> Ready | None:
         """Return what is to be sent with *stored*; nothing if it may not do."""
-        changes = self._log.changes
-        ready = None if wanted.is_head else held.ready  # HEAD may fall under another rule
+        changes, is_head = self._log.changes, wanted.target.is_head
+        ready = None if is_head else held.ready  # HEAD may fall under another rule
         if ready is not None and ready.since <= now < ready.until and ready.changes == changes:
             return ready
-        age = undisputed_age(stored, wanted.rule, now)
-        if age is None or len(stored.body) > CHUNK:
+        standing = undisputed(stored, wanted.rule, now)
+        if standing is None or len(stored.body) > CHUNK:
             return None
-        if not self._holdings.is_untouched(stored, wanted.all_tags):
+        if not self.holdings.is_untouched(stored, wanted.tags):
             return None
-        fields = (*self._ages[int(age)], *self._statuses[int(stored.lifetime - age)])
-        ready = Ready(fields, now, unchanged_until(stored, wanted.rule, now), changes)
-        if held.ready is not None and not wanted.is_head:
+        fields = (*self._ages[int(standing.age)], *self._statuses[int(standing.ttl)])
+        ready = Ready(fields, now, standing.until, changes)
+        if held.ready is not None and not is_head:
             held.ready = ready
         return ready
 
-    def _take_otherwise(self, scope: Scope) -> Taken:
-        """Return the answer where fields, or a user, may add to what the line asks for."""
+    def _with_fields(self, target: Target, rule: Rule, scope: Scope) -> Wanted | None:
+        """Return what is asked for where fields, or a user, may add to what the line says."""
         headers = scope["headers"]
         fields = dict(headers)
         if len(fields) != len(headers) or not UNANSWERED.isdisjoint(fields):
             return None
-        try:
-            target = self._known[
-                scope["method"],
-                scope["scheme"],
-                fields.get(b"host", b""),
-                scope["root_path"],
-                scope["path"],
-                scope["raw_path"],
-                scope["query_string"],
-            ]
-        except KeyError:
-            return None
-        if target.is_passed:
-            return PASS
-        if target.plain is None or self._always_asks:
-            return None
-        wanted = self._with_fields(target.plain, scope, fields)
-        if wanted is None:
-            return None
-        return self.answer(wanted, headers, self._holdings.look(wanted.key), {})
-
-    def _with_fields(
-        self, plain: Wanted, scope: Scope, fields: dict[bytes, bytes]
-    ) -> Wanted | None:
-        """Return what is asked for where it is somebody's request, or came through a proxy."""
-        identity, rule, whose = self._identity, plain.rule, NOBODY
-        if plain.needs_fields:
-            added = list(fields.items())
-        else:
-            added = [(name, fields[name]) for name in self._adding.intersection(fields)]
+        identity, whose = self._identity, NOBODY
+        names = fields if rule.vary else self._adding.intersection(fields)
+        added = [(name, fields[name]) for name in names]
         credentials = identity.credentials(added, cookies=rule.cookies == "safe")
         try:
-            if plain.is_partitioned or identity.knows(scope):
+            if target.is_partitioned or identity.knows(scope):
                 whose = identity.partition_at_hand(scope, credentials)
         except Exception:  # noqa: BLE001 - `ask` will come upon it too, and logs it
             return None
-        partition = whose if plain.is_partitioned else NOBODY
-        key = primary_key(plain.state, rule, added, b"GET", partition)
         is_somebodys = bool(credentials) or whose != NOBODY
-        needs_leave = is_somebodys and not plain.is_partitioned
+        partition = whose if target.is_partitioned else NOBODY
         return Wanted(
-            key=key,
-            rule=rule,
-            tags=plain.tags,
-            state=plain.state,
-            partition=partition,
-            is_head=plain.is_head,
-            is_partitioned=plain.is_partitioned,
-            needs_leave=needs_leave,
-            needs_fields=plain.needs_fields,
+            target,
+            rule,
+            primary_key(target.state, rule, added, b"GET", partition),
+            partition,
+            needs_leave=is_somebodys and not target.is_partitioned,
             asks_less=not LESS_THAN_ALL.isdisjoint(fields),
         )
 
@@ -270,12 +263,11 @@ class Shortcut:
 class Pending:
     """A request whose response is being looked up, with those of others."""
 
-    __slots__ = ("_fields", "_future", "_holdings", "_shortcut", "_variant", "_wanted", "begun")
+    __slots__ = ("_fields", "_future", "_shortcut", "_variant", "_wanted", "begun")
 
     def __init__(
         self,
         shortcut: Shortcut,
-        holdings: Holdings,
         wanted: Wanted,
         fields: Fields,
         begun: Begun,
@@ -283,7 +275,6 @@ class Pending:
         variant: Variant | None,
     ) -> None:
         self._shortcut = shortcut
-        self._holdings = holdings
         self._wanted = wanted
         self._fields = fields
         self._future = future
@@ -296,7 +287,7 @@ class Pending:
             found = await self._future
         except Exception:  # noqa: BLE001 - `exchange` comes upon it too, and deals with it
             return None
-        self._holdings.note_success()
+        self._shortcut.holdings.note_success()
         answer = self._shortcut.answer(self._wanted, self._fields, found, self.begun, self._variant)
         return await answer.messages() if isinstance(answer, Pending) else answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlsplit
@@ -17,7 +17,7 @@ from asgi_cache.policy.invalidation import DEFAULT_PORTS, SAFE_METHODS
 from asgi_cache.policy.key import digest, filtered_query, hashing
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import RuleSet
-from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag, with_user_tag
+from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag
 from asgi_cache.values import value
 
 MEMO_ENTRIES = 4096
@@ -33,33 +33,6 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-
 
 Line: TypeAlias = tuple[str, str, bytes, str, str, bytes | None, bytes]
 """Method, scheme, Host field, root path, path, raw path and query string, as a scope has them."""
-
-
-@dataclass(slots=True, eq=False)
-class Wanted:
-    """What a GET or HEAD without any wishes asks for; what else there is to know is stored."""
-
-    key: bytes
-    """The primary key."""
-    rule: Rule
-    tags: tuple[str, ...]
-    """Those that come free with the request's line."""
-    state: blake2b
-    """The state of the primary key's digest after what the line contributes to it."""
-    partition: bytes
-    is_head: bool
-    is_partitioned: bool
-    """Each user's responses are kept apart from everybody else's."""
-    needs_fields: bool
-    """Some fields of the request are part of the key."""
-    asks_less: bool
-    """A condition or a range may make less than the whole response do."""
-    needs_leave: bool
-    """It is somebody's, and not their own part of the store that is looked into."""
-
-    def all_tags(self) -> tuple[str, ...]:
-        """Return the tags that come free with the request."""
-        return with_user_tag(self.tags, self.partition)
 
 
 @value
@@ -83,8 +56,9 @@ class Target:
     """The state of the primary key's digest after what the line contributes to it."""
     is_passed: bool
     """It is the app's to answer, and makes nothing void."""
-    plain: Wanted | None
-    """What is asked for if no field adds anything; nothing if it is to be found at length."""
+    is_head: bool
+    key: bytes | None
+    """The primary key if no field adds to it; nothing if all has to be looked at at length."""
 
     @property
     def is_partitioned(self) -> bool:
@@ -188,6 +162,7 @@ class Targets:
         own = url_tag(plain_origin(scheme, host.decode("latin-1")), path, kept)
         routes = [] if pattern is None else [route_tag(pattern)]
         tags = (own, EVERYTHING, *routes, *path_tags(below))
+        is_at_hand = rule is not None and _is_at_hand(method, rule)
         return Target(
             rule=rule,
             pattern=pattern,
@@ -198,29 +173,14 @@ class Targets:
             tags=tags,
             state=state,
             is_passed=method in SAFE_METHODS and (rule is None or method not in rule.methods),
-            plain=_plain(method, rule, tags, state, is_ruled=match is not None),
+            is_head=method == "HEAD",
+            key=digest([b"GET", NOBODY], after=state) if is_at_hand else None,
         )
 
 
-def _plain(
-    method: str, rule: Rule | None, tags: tuple[str, ...], state: blake2b, *, is_ruled: bool
-) -> Wanted | None:
-    if rule is None or method not in rule.methods or method == "POST":
-        return None
-    if rule.coherence == "strict":
-        return None
-    return Wanted(
-        key=digest([b"GET", NOBODY], after=state),
-        rule=rule,
-        tags=tags,
-        state=state,
-        partition=NOBODY,
-        is_head=method == "HEAD",
-        is_partitioned=is_ruled and not rule.public,
-        needs_fields=bool(rule.vary),
-        asks_less=False,
-        needs_leave=False,
-    )
+def _is_at_hand(method: str, rule: Rule) -> bool:
+    """Whether what such a request asks for may be answered without asking other processes."""
+    return method in rule.methods and method != "POST" and rule.coherence != "strict"
 
 
 def route_path(path: str, root_path: str) -> str:

@@ -12,7 +12,7 @@ T = TypeVar("T")
 def value(cls: type[T]) -> type[T]:
     """Make *cls* a dataclass that type checkers take for frozen.
 
-    At run time it is not, since a frozen one takes three times as long to make, and each
+    At run time it is not, since a frozen one takes four times as long to make, and each
     request that is not a hit makes a dozen.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
+Field: TypeAlias = tuple[bytes, bytes]
+"""A field line: its name and its value."""
+
+Fields: TypeAlias = Sequence[Field]
 """Header field lines as ASGI has them: lower-case names, order and repeats kept."""
 
 LONGEST_DELTA = 2**31

@@ -103,6 +103,7 @@ def stored_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
             for value in lines(response.fields, b"connection")
         ),
     )
+    # An app may send a bytearray, which could be written to and cannot be shared.
     return tuple((name, bytes(value)) for name, value in response.fields if name not in dropped)
 
 

@@ -43,6 +43,17 @@ class Reuse:
 
 
 @value
+class Undisputed:
+    """A response that may be served as it is."""
+
+    age: float
+    ttl: float
+    """Seconds it remains fresh."""
+    until: float
+    """The instant up to which this holds, with age and ttl the same in whole seconds."""
+
+
+@value
 class Validate:
     """Ask the app, and let it say that the stored response is still good."""
 
@@ -88,8 +99,8 @@ def assess(
     return _assess_stale(stored, directives, age, ttl)
 
 
-def undisputed_age(stored: StoredResponse, rule: Rule, now: float) -> float | None:
-    """Return the age of a response that is fresh, with nothing else to decide.
+def undisputed(stored: StoredResponse, rule: Rule, now: float) -> Undisputed | None:
+    """Return the standing of a response that is fresh, with nothing else to decide.
 
     Nothing otherwise: it is for `assess`, which has more to look at. Of a request that has no
     directives, and may be answered with *stored* whoever it is from, it would say the same.
@@ -97,17 +108,10 @@ def undisputed_age(stored: StoredResponse, rule: Rule, now: float) -> float | No
     elapsed = now - stored.stored_at
     age = stored.initial_age + elapsed
     ttl = stored.lifetime - age
-    if elapsed < 0.0 or stored.must_validate or ttl <= PATIENCE * stored.cost * rule.early_refresh:
+    unquestioned = ttl - PATIENCE * stored.cost * rule.early_refresh
+    if elapsed < 0.0 or stored.must_validate or unquestioned <= 0.0:
         return None
-    return age
-
-
-def unchanged_until(stored: StoredResponse, rule: Rule, now: float) -> float:
-    """Return until when `undisputed_age` has one, with age and ttl the same in whole seconds."""
-    age = stored.age_at(now)
-    ttl = stored.lifetime - age
-    left = min(1.0 - age % 1.0, ttl % 1.0, ttl - PATIENCE * stored.cost * rule.early_refresh)
-    return now + left - ROUNDING
+    return Undisputed(age, ttl, now + min(1.0 - age % 1.0, ttl % 1.0, unquestioned) - ROUNDING)
 
 
 def is_due(eagerness: float, ttl: float, chance: Chance) -> bool:

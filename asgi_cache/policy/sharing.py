@@ -6,9 +6,9 @@ response of its route. Records are immutable, so that they may share what they a
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
-Field: TypeAlias = tuple[bytes, bytes]
+from asgi_cache.policy.fields import Field
 
 REPEATED: Final = frozenset(
     {

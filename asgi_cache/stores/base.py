@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from asgi_cache.policy.fields import Field
 from asgi_cache.policy.message import StoredResponse, VariantIndex
 
 ONE_CACHE: str = "this store is in use by another Cache; give each a store of its own"
@@ -35,10 +36,8 @@ class Ready:
 
     __slots__ = ("changes", "fields", "since", "until")
 
-    def __init__(
-        self, fields: tuple[tuple[bytes, bytes], ...], since: float, until: float, changes: int
-    ) -> None:
-        self.fields: tuple[tuple[bytes, bytes], ...] = fields
+    def __init__(self, fields: tuple[Field, ...], since: float, until: float, changes: int) -> None:
+        self.fields: tuple[Field, ...] = fields
         self.since: float = since
         self.until: float = until
         """The instant from which on something else may have to be said."""

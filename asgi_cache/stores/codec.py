@@ -33,8 +33,6 @@ from asgi_cache.stores.compression import Coding, CompressedResponse, expand
 from asgi_cache.stores.packing import check_names, is_array, pack, shape, unpack
 from asgi_cache.stores.template import Template, divided, read
 
-__all__ = ["PREFIX_BYTES", "decode", "encode", "pack", "unpack"]
-
 _MAGIC: Final = b"AC\x03"
 _PREFIX: Final = Struct(">I3sBI")
 PREFIX_BYTES: Final = _PREFIX.size
@@ -103,12 +101,11 @@ def _response_head(stored: StoredResponse) -> bytes:
     template, values = divided(stored, length)
     array = pack((template, "\n".join(stored.tags), *values))
     birth = stored.birth.to_bytes(_BIRTH_BYTES, "big")
-    durations = [stored.initial_age, stored.lifetime, stored.cost]
-    try:
-        return _NUMBERS.pack(stored.key, length, stored.stored_at, *durations, birth) + array
-    except OverflowError:
-        durations = [max(-_FOR_EVER, min(each, _FOR_EVER)) for each in durations]
-        return _NUMBERS.pack(stored.key, length, stored.stored_at, *durations, birth) + array
+    durations = [
+        max(-_FOR_EVER, min(each, _FOR_EVER))
+        for each in (stored.initial_age, stored.lifetime, stored.cost)
+    ]
+    return _NUMBERS.pack(stored.key, length, stored.stored_at, *durations, birth) + array
 
 
 def _index_head(index: VariantIndex) -> bytes:

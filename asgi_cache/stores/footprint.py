@@ -8,8 +8,9 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import Final
 
+from asgi_cache.policy.fields import Field
 from asgi_cache.policy.message import StoredResponse, Variant
-from asgi_cache.policy.sharing import Field, is_shared, is_shared_name
+from asgi_cache.policy.sharing import is_shared, is_shared_name
 from asgi_cache.stores.base import Record
 
 RECORD_OVERHEAD: Final = 656

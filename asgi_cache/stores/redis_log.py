@@ -24,7 +24,7 @@ from redis.exceptions import ResponseError
 
 from asgi_cache.errors import CorruptRecord, StoreUnavailable
 from asgi_cache.stores.base import LogReader, Purge
-from asgi_cache.stores.codec import pack, unpack
+from asgi_cache.stores.packing import pack, unpack
 from asgi_cache.stores.redis_client import Command, exchange, transaction
 
 LOG_TTL: Final = 7 * 86400.0

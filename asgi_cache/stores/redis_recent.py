@@ -10,7 +10,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import NOT_READY, Held, Record
+from asgi_cache.stores.base import NOT_READY, Held
 from asgi_cache.stores.codec import decode
 
 MOST: Final = 1024
@@ -48,15 +48,14 @@ class Recent:
             and data.endswith(known.body)
         ):
             return known.held
-        record = decode(key, data)
-        held = Held(record, len(data), inf)
+        held = Held(decode(key, data), len(data), inf)
         if len(data) <= LARGEST:
-            self._remember(key, data, record, held)
+            self._remember(key, data, held)
             held.ready = NOT_READY
         return held
 
-    def _remember(self, key: bytes, data: bytes, record: Record, held: Held) -> None:
-        body = record.body if isinstance(record, StoredResponse) else b""
+    def _remember(self, key: bytes, data: bytes, held: Held) -> None:
+        body = held.record.body if isinstance(held.record, StoredResponse) else b""
         if not data.endswith(body):
             return  # it is kept in another form there
         self._known.pop(key, None)

@@ -15,8 +15,9 @@ from math import inf
 from typing import Any, Final
 
 from asgi_cache.errors import CorruptRecord
+from asgi_cache.policy.fields import Field
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.policy.sharing import Field, is_repeated, shared
+from asgi_cache.policy.sharing import is_repeated, shared
 from asgi_cache.stores.packing import check_names, check_values, pack, shape, unpack
 
 _LENGTH: Final = b"content-length="

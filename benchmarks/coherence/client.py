@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tests.bare import no_body, scope_of
+
+FIELDS: Final = {"Accept": "application/json"}
 
 
 class Client:
@@ -21,7 +26,7 @@ class Client:
 
     async def ask(self, app: ASGIApp) -> Client:
         """Send the request, and take the answer."""
-        await app(_scope(self.path), _receive, self._send)
+        await app(scope_of("GET", self.path, FIELDS), no_body, self._send)
         return self
 
     async def _send(self, message: Message) -> None:
@@ -31,28 +36,6 @@ class Client:
         self.body += message.get("body", b"")
         if not message.get("more_body", False):
             self.done_at = time.monotonic()
-
-
-async def _receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-def _scope(path: str) -> Scope:
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"example.org"), (b"accept", b"application/json")],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 8000),
-        "state": {},
-    }
 
 
 class App:

@@ -13,6 +13,7 @@ from asgi_cache.policy.keeping import stored_response
 from asgi_cache.policy.message import Request, Response, StoredResponse
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.storing import Received
+from tests.bare import no_body, scope_of
 
 RULES: Final = {"/tasks/{task_id}": {"ttl": "1h", "tags": ["task:{task_id}"]}}
 FIRST: Final = 1_000_000
@@ -46,27 +47,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def ask(asked: ASGIApp, number: int) -> None:
     """Ask for one of them, and read the answer."""
-    path = f"/tasks/{number}"
-    scope: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": list(FIELDS),
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 8000),
-        "state": {},
-    }
-    await asked(scope, _receive, _send)
-
-
-async def _receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
+    scope = scope_of("GET", f"/tasks/{number}", (), headers=list(FIELDS))
+    await asked(scope, no_body, _send)
 
 
 async def _send(message: Message) -> None:

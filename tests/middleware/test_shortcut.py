@@ -9,6 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from asgi_cache import Cache, CacheMiddleware
+from asgi_cache.errors import StoreUnavailable
 from asgi_cache.exchange import Exchange
 from asgi_cache.policy.key import language_selector
 from asgi_cache.policy.message import Variant, VariantIndex
@@ -235,6 +236,32 @@ async def test_what_was_evicted_is_not_kept_ready(clock):
     assert app.cache.shortcut.take(scope_of("GET", "/first", ())) is None
 
 
+@pytest.mark.anyio
+async def test_what_is_kept_ready_is_bounded(cached, clock, monkeypatch):
+    """However many lines are asked for, the answers to some only are kept ready."""
+    monkeypatch.setattr("asgi_cache.shortcut.MEMO_ENTRIES", 3)
+    store = MemoryStore(clock=clock)
+    app = cached(App(answer_to), rules=RULES, store=store)
+    for number in range(10):
+        for _ in range(2):
+            await ask(app, f"/own/{number}")
+    held = [store.look(key) for key in (t.key for t in app.cache._services.targets.known.values())]
+    assert [one.ready is not None for one in held] == [False] * 7 + [True] * 3
+
+
+@pytest.mark.anyio
+async def test_what_is_one_users_is_not_kept_ready(cached, clock):
+    """It is not found by its line, so that nothing would bound how much is kept."""
+    store = MemoryStore(clock=clock)
+    app = cached(App(answer_to), rules=RULES, store=store)
+    kept = []
+    store.look = lambda key: kept.append(MemoryStore.look(store, key)) or kept[-1]
+    for _ in range(3):
+        await ask(app, "/own/a", [("Authorization", "Bearer a")])
+    assert kept[-1].record is not None
+    assert kept[-1].ready is None
+
+
 def test_written_numbers_are_bounded(monkeypatch):
     """However many ages there are, only some are kept in writing."""
     monkeypatch.setattr("asgi_cache.shortcut.REMEMBERED", 3)
@@ -306,6 +333,43 @@ async def test_a_store_that_cannot_be_looked_into(cached):
         assert answer.cache_status == "asgi-cache; fwd=bypass; detail=store-unavailable"
 
 
+class DistantStore(MemoryStore):
+    """A store that answers later, and sometimes that it cannot."""
+
+    def __init__(self, clock):
+        super().__init__(clock=clock)
+        self.refused = {}
+        """Keys that nothing is said of, and how often they were asked for."""
+
+    def look(self, key):
+        future = asyncio.get_running_loop().create_future()
+        if key in self.refused:
+            self.refused[key] += 1
+            future.set_exception(StoreUnavailable("it did not answer"))
+        else:
+            future.set_result(super().look(key))
+        return future
+
+    async def get(self, key, *, latest=False):
+        return (await self.look(key)) and await super().get(key, latest=latest)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("refuses_variant", [False, True])
+async def test_a_look_up_that_failed_is_not_begun_again(cached, clock, refuses_variant):
+    """A request waits for a store that does not answer once, whichever way it takes."""
+    store = DistantStore(clock)
+    app = cached(App(answer_to), rules=RULES, store=store)
+    fields = [("Accept-Language", "en")]
+    await ask(app, "/all/vary", fields)
+    (target,) = app.cache._services.targets.known.values()
+    index = await MemoryStore.get(store, target.key)
+    refused = index.variants[0].selector if refuses_variant else target.key
+    store.refused[refused] = 0
+    assert (await ask(app, "/all/vary", fields)).cache_status.endswith("detail=store-unavailable")
+    assert store.refused[refused] == 1
+
+
 @pytest.mark.anyio
 async def test_an_index_that_names_itself(cached, clock):
     """A variant index in the place of a variant is nothing to go by."""
@@ -314,19 +378,20 @@ async def test_an_index_that_names_itself(cached, clock):
     fields = [("Accept-Language", "en")]
     await ask(app, "/all/vary", fields)
     (target,) = app.cache._services.targets.known.values()
-    key, names = target.plain.key, (b"accept-language",)
+    key, names = target.key, (b"accept-language",)
     own = language_selector(key, names, encoded(fields), b"en")
     await store.put(key, VariantIndex(key, (Variant(names, key, own),)), 60)
     assert (await ask(app, "/all/vary", fields)).cache_status == "asgi-cache; fwd=uri-miss; stored"
 
 
 @pytest.mark.anyio
-async def test_a_rule_for_head_alone(cached):
+async def test_a_rule_for_head_alone(cached, clock):
     """What is known of the answer to GET does not depend on who asked with HEAD meanwhile."""
     rules = {"HEAD /a": {"ttl": 60, "public": True}, "GET /a": {"ttl": 60, "public": True}}
     app = cached(App(answer_to), rules=rules)
     for method in ("GET", "GET", "HEAD", "HEAD"):
         await ask(app, "/a", method=method)
+        clock.advance(0.1)
     await app.cache.purge(route="GET /a")
     await ask(app, "/a", method="HEAD")
     assert (await ask(app, "/a")).cache_status == "asgi-cache; fwd=uri-miss; stored"

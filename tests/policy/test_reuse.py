@@ -18,8 +18,7 @@ from asgi_cache.policy.reuse import (
     assess,
     is_due,
     may_replace_error,
-    unchanged_until,
-    undisputed_age,
+    undisputed,
 )
 from asgi_cache.policy.rule import Rule
 
@@ -330,11 +329,10 @@ instants = st.floats(800, 1300) | st.integers(800, 1300).map(float)
 def test_undisputed(stored, now, eagerness, chance):
     """Where nothing has to be decided, the decision is to serve, of that age and as it is."""
     rule = Rule(early_refresh=eagerness)
-    age = undisputed_age(stored, rule, now)
-    if age is not None:
-        assert assess(stored, request(), rule, now, lambda: chance) == Reuse(
-            age, stored.lifetime - age
-        )
+    found = undisputed(stored, rule, now)
+    if found is not None:
+        expected = Reuse(found.age, found.ttl)
+        assert assess(stored, request(), rule, now, lambda: chance) == expected
 
 
 @pytest.mark.parametrize(
@@ -352,25 +350,32 @@ def test_undisputed(stored, now, eagerness, chance):
 )
 def test_what_is_undisputed(now, stored, expected):
     """Only what is fresh for some while yet, by this process's clock, is beyond question."""
-    assert undisputed_age(replace(STORED, **stored), RULE, now) == expected
+    found = undisputed(replace(STORED, **stored), RULE, now)
+    assert (found and found.age) == expected
 
 
 @given(stored_responses, instants, st.floats(0, 1))
-def test_unchanged(stored, now, part):
+def test_undisputed_for_a_while(stored, now, part):
     """Until that instant the age and the ttl are the same in whole seconds."""
-    age = undisputed_age(stored, RULE, now)
-    if age is None:
+    found = undisputed(stored, RULE, now)
+    if found is None:
         return
-    until = unchanged_until(stored, RULE, now)
-    later = now + part * (until - now)
-    if now <= later < until:
-        then = undisputed_age(stored, RULE, later)
+    later = now + part * (found.until - now)
+    if now <= later < found.until:
+        then = undisputed(stored, RULE, later)
         assert then is not None
-        assert int(then) == int(age)
-        assert int(stored.lifetime - then) == int(stored.lifetime - age)
+        assert (int(then.age), int(then.ttl)) == (int(found.age), int(found.ttl))
 
 
-def test_unchanged_for_how_long():
-    """The second that has begun is used to its end, but for the moment that sums may be wrong."""
-    assert unchanged_until(STORED, RULE, 1010.25) == pytest.approx(1011, abs=1e-5)
-    assert unchanged_until(replace(STORED, lifetime=60.5), RULE, 1010.25) == pytest.approx(1010.5)
+@pytest.mark.parametrize(
+    ("stored", "until"),
+    [
+        pytest.param({}, 1011, id="the-age-changes"),
+        pytest.param({"lifetime": 60.5}, 1010.5, id="the-ttl-changes"),
+        pytest.param({"lifetime": 61.0, "cost": 3.140625}, 1010.75, id="it-may-be-refreshed"),
+    ],
+)
+def test_undisputed_for_how_long(stored, until):
+    """The second that has begun is used to its end, but for what sums may be wrong by."""
+    found = undisputed(replace(STORED, **stored), RULE, 1010.25)
+    assert until - 1e-5 < found.until < until

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from asgi_cache.errors import CorruptRecord
 from asgi_cache.policy.message import StoredResponse, VariantIndex
-from asgi_cache.stores.codec import decode, encode, pack, unpack
+from asgi_cache.stores.codec import decode, encode
+from asgi_cache.stores.packing import pack, unpack
 from tests.stores.records import (
     INDEX,
     KEY,

@@ -11,7 +11,8 @@ import pytest
 
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.stores.base import Purge, Store
-from asgi_cache.stores.codec import encode, pack
+from asgi_cache.stores.codec import encode
+from asgi_cache.stores.packing import pack
 from tests.stores.conftest import NAMESPACE
 from tests.stores.records import (
     INDEX,

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import StoreUnavailable
-from asgi_cache.stores.codec import pack
+from asgi_cache.stores.packing import pack
 from asgi_cache.stores.redis_client import exchange
 from asgi_cache.stores.redis_log import RedisLog, pack_purge, position_of, stream_id_at
 from tests.stores.records import RecordingReader

@@ -152,7 +152,7 @@ class Cache:
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, pending: Pending | None
     ) -> None:
         """Answer one HTTP request that the shortcut did not answer, or not yet."""
-        begun = None
+        waited, begun = 0.0, None
         if pending is not None:
             begun, answer = pending.begun, await pending.messages()
             if answer is not None:
@@ -160,7 +160,9 @@ class Cache:
                 await send(head)
                 await send(body)
                 return
-        await Exchange(self._services, app, scope, receive, send, begun).run()
+            waited = pending.waited
+        patience = self._services.holdings.patience(waited)
+        await Exchange(self._services, app, scope, receive, send, patience, begun).run()
 
     async def purge(  # noqa: PLR0913 - each names something else, and all by keyword
         self,
@@ -191,7 +193,9 @@ class Cache:
         waits for that. No app is needed: a script purges with a `Cache` of the same settings.
 
         Raises:
-            StoreUnavailable: The purge could not be recorded; nothing is known to be void.
+            PurgeNotAcknowledged: It could not be recorded in time. This process serves nothing
+                any more that it names, and repeats it until the store has it. A script, which
+                ends before that, has to be run again.
             ValueError: Nothing was named, or something that could not be there.
         """
         select = self._selectors
@@ -240,7 +244,8 @@ class Cache:
             whose = KnownUser(services.identity, str(user))
             services = replace(services, identity=whose)
         client = Nobody(b"")
-        exchange = Exchange(services, self._app, scope, client.receive, client.send)
+        patience = services.holdings.patience()
+        exchange = Exchange(services, self._app, scope, client.receive, client.send, patience)
         await exchange.run()
         return exchange.outcome
 

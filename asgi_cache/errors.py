@@ -6,8 +6,11 @@
     ├── ConfigurationError      a setting is wrong; raised at start-up
     ├── LeftBehind              a response broke off, and so must the connection
     └── StoreError
-        ├── StoreUnavailable    the store did not answer in time, or refused
-        └── CorruptRecord       the store answered with something that is not ours
+        ├── StoreUnavailable            the store did not do what it was asked in time
+        │   ├── CircuitOpen             it was not even asked, as it had not answered before
+        │   ├── StoreRefused            it answered that it will not
+        │   └── PurgeNotAcknowledged    other processes do not know of a purge yet
+        └── CorruptRecord               the store answered with something that is not ours
 """
 
 from __future__ import annotations
@@ -34,6 +37,22 @@ class StoreError(CacheError):
 
 class StoreUnavailable(StoreError):
     """The store could not be reached, or did not answer within its deadline."""
+
+
+class CircuitOpen(StoreUnavailable):
+    """The store was not asked, as it had failed several times in a row."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The store answered that it will not do this: it is full, say, or a replica."""
+
+
+class PurgeNotAcknowledged(StoreUnavailable):
+    """A purge could not be recorded within its deadline.
+
+    This process serves nothing any more that the purge names. It repeats the purge until
+    the store has it; until then other processes may not know of it.
+    """
 
 
 class CorruptRecord(StoreError):

@@ -15,12 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_cache.asking import Asked, Unanswerable, ask
 from asgi_cache.delivery import Delivery
-from asgi_cache.errors import StoreUnavailable
+from asgi_cache.errors import CircuitOpen, StoreUnavailable
 from asgi_cache.fill import Fill, Sought, refresh
 from asgi_cache.flight import Flight, PatientReceive, has_background
 from asgi_cache.holdings import Begun, Found
 from asgi_cache.outcome import Outcome
 from asgi_cache.passenger import Follower, lead
+from asgi_cache.patience import Patience, patiently
 from asgi_cache.policy import status
 from asgi_cache.policy.cache_control import RequestDirectives, parse_request
 from asgi_cache.policy.fields import combined
@@ -75,10 +76,12 @@ class Exchange:
         scope: Scope,
         receive: Receive,
         send: Send,
+        patience: Patience | None,
         begun: Begun | None = None,
     ) -> None:
         """Take a request; *begun* are look-ups that were begun for it."""
         self._services = services
+        self._patience = patience
         self._begun = begun
         self._app = app
         self._scope = scope
@@ -107,18 +110,14 @@ class Exchange:
             await self._bypass(asked, target, rule)
             return
         try:
-            found = await services.holdings.find(
-                asked.key,
-                asked.request.fields,
-                asked.tags,
-                latest=rule.coherence == "strict",
-                begun=self._begun,
-            )
+            found = await self._find(asked)
             if found.stored is None and await self._serve_part(asked):
                 return
-        except StoreUnavailable:
-            why = Unanswerable("bypass", "store-unavailable", asked.receive)
-            await self._bypass(why, target, rule)
+        except StoreUnavailable as error:
+            self.outcome.detail = detail_of(error)
+            if not await self._serve_unlinked(asked):
+                why = Unanswerable("bypass", detail_of(error), asked.receive)
+                await self._bypass(why, target, rule)
             return
         if found.stored is None:
             await self._fetch(found.reason, asked, found)
@@ -136,6 +135,34 @@ class Exchange:
             case decision:
                 assert_never(decision)
 
+    async def _find(self, asked: Asked) -> Found:
+        looking = self._services.holdings.find(
+            asked.key,
+            asked.request.fields,
+            asked.tags,
+            latest=asked.rule.coherence == "strict",
+            begun=self._begun,
+        )
+        return await patiently(self._patience, looking)
+
+    async def _serve_unlinked(self, asked: Asked) -> bool:
+        """Answer from this process's own copy if the rule prefers that to asking the app.
+
+        What was purged elsewhere while the store was out of reach is not known here.
+        """
+        if asked.rule.unlinked != "serve":
+            return False
+        found = self._services.holdings.find_unlinked(asked.key, asked.request.fields, asked.tags)
+        if found.stored is None:
+            return False
+        reuse = assess(found.stored, asked.request, asked.rule, self._services.clock())
+        if not isinstance(reuse, Reuse) or reuse.ttl <= 0:
+            return False
+        self.outcome.hit, self.outcome.ttl = True, reuse.ttl
+        answer = reply(asked.request, found.stored, self._services.clock())
+        await self._responder.reply(answer, reuse.age)
+        return True
+
     async def _serve(
         self, reuse: Reuse, asked: Asked, stored: StoredResponse, vary: tuple[bytes, ...]
     ) -> None:
@@ -148,9 +175,10 @@ class Exchange:
         """Answer a range request from a fresh part, where the whole is not stored."""
         if combined(asked.request.fields, b"range") is None:
             return False
-        stored = await self._services.holdings.find_part(
+        looking = self._services.holdings.find_part(
             asked.key, asked.tags, latest=asked.rule.coherence == "strict"
         )
+        stored = await patiently(self._patience, looking)
         now = self._services.clock()
         if stored is None or (part := reply_from_part(asked.request, stored, now)) is None:
             return False
@@ -218,7 +246,9 @@ class Exchange:
         vary, birth = found.vary, self._services.holdings.birth()
         for _ in range(2):  # a flight may show by which fields the response varies
             key = _shared_key(asked, vary)
-            sought = Sought(asked, found.stored, key, birth, insists=insists)
+            sought = Sought(
+                asked, found.stored, key, birth, insists=insists, patience=self._patience
+            )
             flight = self._services.flights.under_way(sought.flight_key)
             if flight is not None and insists:
                 former = flight
@@ -345,6 +375,11 @@ def _shared_key(asked: Asked, vary: tuple[bytes, ...]) -> bytes:
 def _content_with_a_run(asked: Asked) -> Asked:
     """Return what a client asks who wants no stored response, once the app runs after it asked."""
     return replace(asked, request=replace(asked.request, directives=RequestDirectives()))
+
+
+def detail_of(error: StoreUnavailable) -> str:
+    """Return what ``Cache-Status`` says of a store that did not answer."""
+    return "store-open" if isinstance(error, CircuitOpen) else "store-unavailable"
 
 
 def _chance() -> float:

@@ -14,6 +14,7 @@ from asgi_cache.events import End, Event, Head, Part, Settled, is_of_one_request
 from asgi_cache.flight import Flight
 from asgi_cache.holdings import Birth
 from asgi_cache.lease import WAIT, Lease, Turn, pauses
+from asgi_cache.patience import Patience, patiently
 from asgi_cache.policy.key import digest
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.reuse import Reuse, assess
@@ -44,6 +45,8 @@ class Sought:
     """Nothing will do that was made before."""
     for_later: bool = False
     """No client waits for it."""
+    patience: Patience | None = None
+    """What its client has left for the store."""
 
     @property
     def flight_key(self) -> bytes:
@@ -98,9 +101,14 @@ class Fill:
             return await self._look_again()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT
+        patience = self._sought.patience
         for pause in pauses():
-            turn, found = await asyncio.gather(self._lease.take(), self._look_again())
-            self._turn = turn
+            asking = asyncio.gather(self._lease.take(), self._look_again())
+            try:
+                turn, found = await patiently(patience, asking)
+            except StoreUnavailable:
+                return None
+            self._turn, patience = turn, None  # from now on it is the app that is waited for
             if turn is Turn.EVERYBODYS:
                 self._services.flights.mark_unshared(self._sought.key)
                 return None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from asgi_cache.errors import StoreUnavailable
+from asgi_cache.patience import Patience
 from asgi_cache.policy.fields import Fields
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.key import part_key, select, with_variant
@@ -19,6 +22,9 @@ from asgi_cache.stores.base import Held, Record, Store
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+SILENCE = 60.0
+"""Seconds after a failure of the store was logged in which others are not."""
 
 INDEX_TTL = 86400.0
 """Seconds that a variant index is kept at least, as its variants end at different times."""
@@ -55,14 +61,13 @@ Tags: TypeAlias = Callable[[], Sequence[str]]
 class Holdings:
     """Finds, keeps and voids responses in a store, with the purge log's word on each.
 
-    Whatever goes wrong in a store comes out as `StoreUnavailable`; that it began and that it
-    ended is logged, once each.
+    Whatever goes wrong in a store comes out as `StoreUnavailable`, and is logged now and then.
     """
 
     def __init__(self, store: Store, log: PurgeLog) -> None:
         self.store: Store = store
         self.log: PurgeLog = log
-        self._failing = False
+        self._silent_until = -inf
         store.follow(log)
 
     @property
@@ -119,6 +124,21 @@ class Holdings:
             return Found(None, "vary-miss", newest)
         record = await self._get(variant.selector, latest=latest, begun=begun)
         return self._found(record, tags, variant.vary)
+
+    def find_unlinked(self, primary: bytes, fields: Fields, tags: Tags) -> Found:
+        """Return what this process has, whatever was purged that it does not know of."""
+        record = _record_of(self.store.look_unlinked(primary))
+        if not isinstance(record, VariantIndex):
+            return self._found(record, tags, ())
+        variant = select(record, fields)
+        if variant is None:
+            return URI_MISS
+        return self._found(_record_of(self.store.look_unlinked(variant.selector)), tags, ())
+
+    def patience(self, waited: float = 0.0) -> Patience | None:
+        """Return how long a request may wait that has waited; nothing if this store never waits."""
+        seconds = self.store.patience
+        return None if seconds is None else Patience(max(0.0, seconds - waited))
 
     async def find_part(
         self, primary: bytes, tags: Tags, *, latest: bool = False
@@ -191,13 +211,19 @@ class Holdings:
         all_of: bool = False,
         soft_at: float | None = None,
         wait: bool = False,
+        hasty: bool = False,
     ) -> None:
         """Void every response that carries one of *tags*, or all of them, in every process.
 
         With *soft_at* their lifetime ends at that instant instead. With *wait* this returns
-        when no process has a use any more for what it knew of the log before.
+        when no process has a use any more for what it knew of the log before. A *hasty*
+        caller waits for the store no longer than for a look-up.
+
+        Raises:
+            PurgeNotAcknowledged: This process has voided them; others will, but it is not
+                known when.
         """
-        await self._reach(self.store.append(tags, all_of=all_of, soft_at=soft_at))
+        await self._reach(self.store.append(tags, all_of=all_of, soft_at=soft_at, hasty=hasty))
         if wait and self.store.lag:
             await asyncio.sleep(self.store.lag)
 
@@ -224,8 +250,9 @@ class Holdings:
         self, key: bytes, *, latest: bool = False, begun: Begun | None = None
     ) -> Record | None:
         if begun is not None and key in begun:
-            held = await self._reach(begun[key])
-            return None if held is None else held.record
+            if begun[key].cancelled():
+                raise StoreUnavailable("it took longer than the request could wait")
+            return _record_of(await self._reach(begun[key]))
         return await self._reach(self.store.get(key, latest=latest))
 
     async def _put(
@@ -238,7 +265,6 @@ class Holdings:
             result = await operation
         except Exception as error:  # noqa: BLE001 - no mistake in a store may cost a request
             raise self._unavailable(error) from None
-        self.note_success()
         return result
 
     def look(self, key: bytes) -> Held | Future[Held | None] | None:
@@ -248,18 +274,17 @@ class Holdings:
         except Exception:  # noqa: BLE001 - `find` comes upon it too, and logs it
             return None
 
-    def note_success(self) -> None:
-        """Note that the store has answered."""
-        if self._failing:
-            self._failing = False
-            logger.warning("the store answers again")
-
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         """Note that the store failed; what is no failure of a store is a mistake in one."""
         if not isinstance(error, StoreUnavailable):
             logger.error("the store raised what it must not", exc_info=error)
             return StoreUnavailable("the store failed")
-        if not self._failing:
-            self._failing = True
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + SILENCE
             logger.warning("the store is out of reach, the app answers: %s", error)
         return error
+
+
+def _record_of(held: Held | None) -> Record | None:
+    return None if held is None else held.record

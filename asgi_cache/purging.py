@@ -44,6 +44,7 @@ class PurgeLog:
         self._softened: dict[str, list[Purge]] = {}
         """In the order of each tag's first one."""
         self._joint: deque[Purge] = deque()
+        self._withheld: tuple[Purge, ...] = ()
 
     def restart(self, identity: bytes, position: int) -> None:
         """Begin with another log; nothing that was born under the former one is good."""
@@ -61,6 +62,11 @@ class PurgeLog:
             self.changes += 1
             self._note(purge)
 
+    def withhold(self, purges: Sequence[Purge]) -> None:
+        """Void what *purges* name, which the log does not have yet; those are all of them."""
+        self.changes += 1
+        self._withheld = tuple(purges)
+
     def judge(
         self, stored: StoredResponse, tags: Callable[[], Iterable[str]]
     ) -> StoredResponse | None:
@@ -71,7 +77,7 @@ class PurgeLog:
         """
         if stored.log != self.identity or stored.birth < self._floor:
             return None
-        if stored.birth >= self.position:
+        if stored.birth >= self.position and not self._withheld:
             return stored
         carried = (*tags(), *stored.tags)
         if self._says_nothing_of(carried):  # as is often so, and quickly seen
@@ -85,8 +91,10 @@ class PurgeLog:
         return stored if ended_at == inf else stale_since(stored, ended_at)
 
     def _says_nothing_of(self, carried: Collection[str]) -> bool:
+        if self._joint or self._withheld:
+            return False
         remembered = (self._purged, self._softened)
-        return not self._joint and all(tags.keys().isdisjoint(carried) for tags in remembered)
+        return all(tags.keys().isdisjoint(carried) for tags in remembered)
 
     def _ended_at(self, carried: Collection[str], birth: int) -> float:
         """Return when a purge first ended the lifetime of what was born then and so tagged.
@@ -99,12 +107,12 @@ class PurgeLog:
             for purge in self._softened.get(tag, ())
             if purge.position > birth
         ]
-        joint = [
+        other = [
             purge.soft_at
-            for purge in self._joint
-            if purge.position > birth and all(tag in carried for tag in purge.tags)
+            for purge in (*self._joint, *self._withheld)
+            if purge.position > birth and _names(purge, carried)
         ]
-        return min((-inf if at is None else at for at in soft + joint), default=inf)
+        return min((-inf if at is None else at for at in soft + other), default=inf)
 
     def _note(self, purge: Purge) -> None:
         if purge.all_of and len(purge.tags) > 1:
@@ -139,3 +147,9 @@ class PurgeLog:
     def _forget_until(self, position: int) -> None:
         """Judge nothing any more that was born before *position*."""
         self._floor = max(self._floor, position)
+
+
+def _names(purge: Purge, carried: Collection[str]) -> bool:
+    """Whether *purge* names what carries such tags."""
+    quantifier = all if purge.all_of else any
+    return quantifier(tag in carried for tag in purge.tags)

@@ -195,3 +195,8 @@ def _check_contradictions(rule: Rule, where: str) -> None:
             f"{where}: 'store_private' and 'public' exclude each other: a private response "
             "is never for every user"
         )
+    if rule.coherence == "strict" and rule.unlinked == "serve":
+        raise ConfigurationError(
+            f"{where}: coherence='strict' and unlinked='serve' exclude each other: a copy is "
+            "never served without asking the store, or is when the store cannot be asked"
+        )

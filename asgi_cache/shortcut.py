@@ -19,9 +19,11 @@ from typing import Final, TypeAlias
 from starlette.types import Message, Scope
 
 from asgi_cache.asking import FORWARDED, UNUSUAL, primary_key
+from asgi_cache.errors import StoreUnavailable
 from asgi_cache.holdings import Begun, Holdings
 from asgi_cache.identity import NOBODY
 from asgi_cache.outcome import Outcome
+from asgi_cache.patience import patiently
 from asgi_cache.policy.fields import Field, Fields
 from asgi_cache.policy.key import select
 from asgi_cache.policy.message import Request, StoredResponse, Variant, VariantIndex
@@ -263,7 +265,7 @@ class Shortcut:
 class Pending:
     """A request whose response is being looked up, with those of others."""
 
-    __slots__ = ("_fields", "_future", "_shortcut", "_variant", "_wanted", "begun")
+    __slots__ = ("_began_at", "_fields", "_future", "_shortcut", "_variant", "_wanted", "begun")
 
     def __init__(
         self,
@@ -279,17 +281,28 @@ class Pending:
         self._fields = fields
         self._future = future
         self._variant = variant
+        self._began_at = future.get_loop().time()
         self.begun: Begun = begun
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the first look-up was begun."""
+        return self._future.get_loop().time() - self._began_at
 
     async def messages(self) -> Messages | None:
         """Wait, and return the answer; nothing if it is not for this way."""
         try:
-            found = await self._future
+            found = await self._future  # which the store sees to in time
         except Exception:  # noqa: BLE001 - `exchange` comes upon it too, and deals with it
             return None
-        self._shortcut.holdings.note_success()
         answer = self._shortcut.answer(self._wanted, self._fields, found, self.begun, self._variant)
-        return await answer.messages() if isinstance(answer, Pending) else answer
+        if not isinstance(answer, Pending):
+            return answer
+        patience = self._shortcut.holdings.patience(self.waited)
+        try:
+            return await patiently(patience, answer.messages())
+        except StoreUnavailable:
+            return None
 
 
 def _messages(status: int, fields: list[Field], body: bytes) -> Messages:

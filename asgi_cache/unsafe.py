@@ -122,10 +122,10 @@ class Unsafe:
 
     async def _record(self, tags: list[str]) -> bool:
         try:
-            await self._services.holdings.purge(tags)
+            await self._services.holdings.purge(tags, hasty=True)
         except StoreUnavailable as error:
             url = self._own.url.partition("?")[0]  # the rest may hold what is no log's business
-            logger.error("an invalidation could not be recorded: %r: %s", url, error)  # noqa: TRY400
+            logger.info("an invalidation is not recorded yet: %r: %s", url, error)
             return False
         return True
 

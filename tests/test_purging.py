@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.purging import PurgeLog
 from asgi_cache.stores.base import Purge
+from asgi_cache.stores.unacknowledged import NOWHERE
 
 LOG = b"identity"
 
@@ -150,3 +151,26 @@ def test_soft_purges_do_not_make_a_hard_one_forgotten():
     soft = [Purge(n, ("a",), soft_at=0.0) for n in range(7, 16)]
     log = log_with(Purge(1, ("a",), soft_at=0.0), Purge(5, ("a",)), *soft)
     assert log.judge(born(3), lambda: "a") is None
+
+
+@pytest.mark.parametrize(
+    ("purge", "tags", "expected"),
+    [
+        pytest.param(Purge(NOWHERE, ("a", "b")), ("a",), None, id="any-of-its-tags"),
+        pytest.param(Purge(NOWHERE, ("a", "b")), ("c",), 9, id="other-tags"),
+        pytest.param(Purge(NOWHERE, ("a", "b"), all_of=True), ("a",), 9, id="not-all"),
+        pytest.param(Purge(NOWHERE, ("a", "b"), all_of=True), ("a", "b"), None, id="all"),
+        pytest.param(Purge(NOWHERE, ("a",), soft_at=3.0), ("a",), 3, id="soft"),
+    ],
+)
+@pytest.mark.parametrize("birth", [0, 5, 7])
+def test_what_the_log_does_not_have_yet_is_withheld(purge, tags, expected, birth):
+    """Whenever it was made: nobody can tell which responses are younger than such a purge."""
+    log = log_with(Purge(5, ("z",)))
+    stored, before = born(birth), log.changes
+    log.withhold([purge])
+    assert log.changes > before
+    judged = log.judge(stored, lambda: tags)
+    assert (judged and judged.lifetime) == expected
+    log.withhold([])
+    assert is_good(log, stored, lambda: tags)

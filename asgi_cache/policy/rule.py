@@ -53,5 +53,7 @@ class Rule:
     """Bytes beyond which a body is passed on but not stored."""
     coherence: Literal["bounded", "strict"] = "bounded"
     """``strict``: each look-up asks the store that all processes share, not a copy of its own."""
+    unlinked: Literal["forward", "serve"] = "forward"
+    """While the store is out of reach: ``serve`` own copies, whatever was purged elsewhere."""
     store_private: bool = False
     """Store ``private`` responses too, in their user's own partition."""

@@ -86,6 +86,12 @@ class LogReader(Protocol):
     def advance(self, purges: Sequence[Purge]) -> None:
         """Take note of the entries that follow ``position``."""
 
+    def withhold(self, purges: Sequence[Purge]) -> None:
+        """Void what *purges* name until told otherwise: the log does not have them yet.
+
+        Each time all of them are told.
+        """
+
 
 class Store(Protocol):
     """Keeps records under 16-byte keys, and an append-only log of what was purged.
@@ -101,6 +107,11 @@ class Store(Protocol):
         Nothing if it is for `get` to find out. A store to which that is one round trip may
         begin it, and return a future that brings what `get` would.
         """
+        del key
+        return None
+
+    def look_unlinked(self, key: bytes) -> Held | None:
+        """Return what this process has under *key*, though purges may be unknown here."""
         del key
         return None
 
@@ -164,10 +175,27 @@ class Store(Protocol):
         """
 
     async def append(
-        self, tags: Sequence[str], *, all_of: bool = False, soft_at: float | None = None
+        self,
+        tags: Sequence[str],
+        *,
+        all_of: bool = False,
+        soft_at: float | None = None,
+        hasty: bool = False,
     ) -> int:
-        """Append a `Purge` to the log; its position, once it cannot be lost."""
+        """Append a `Purge` to the log; its position, once it cannot be lost.
+
+        A *hasty* caller waits for it no longer than for a look-up.
+
+        Raises:
+            PurgeNotAcknowledged: It is not there in time. It will be repeated until it is, and
+                the reader is told to withhold what it names.
+        """
         ...
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that one request may wait for this store in all, until the app is asked."""
+        return None
 
     @property
     def lag(self) -> float:

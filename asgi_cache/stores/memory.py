@@ -77,9 +77,15 @@ class MemoryStore(Store):
         reader.restart(self._log, self._position)
 
     async def append(
-        self, tags: Sequence[str], *, all_of: bool = False, soft_at: float | None = None
+        self,
+        tags: Sequence[str],
+        *,
+        all_of: bool = False,
+        soft_at: float | None = None,
+        hasty: bool = False,
     ) -> int:
         """Append a purge; the reader knows of it when this returns."""
+        del hasty  # it takes no time
         self._position += 1
         if self._reader is not None:
             self._reader.advance([Purge(self._position, tuple(tags), all_of, soft_at)])

@@ -12,25 +12,28 @@ from functools import partial
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import ConfigurationError, CorruptRecord, StoreUnavailable
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Record, Store
+from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
+from asgi_cache.stores.breaker import State
 from asgi_cache.stores.codec import encode
 from asgi_cache.stores.compression import CompressedResponse, Unreadable, compressed
-from asgi_cache.stores.redis_client import Command, exchange, in_milliseconds, replies_to, within
+from asgi_cache.stores.guard import Guard
+from asgi_cache.stores.redis_client import Command, in_milliseconds, within, without_errors
 from asgi_cache.stores.redis_lease import claim, release
 from asgi_cache.stores.redis_link import Batch, Link
-from asgi_cache.stores.redis_log import LOG_TTL, RedisLog, pack_purge
+from asgi_cache.stores.redis_log import LOG_TTL, RedisLog
+from asgi_cache.stores.redis_purges import Purges
 from asgi_cache.stores.redis_recent import Recent
 from asgi_cache.stores.redis_renewal import SMALLEST, renew
+from asgi_cache.stores.redis_servers import Servers, servers_of
+from asgi_cache.stores.unacknowledged import NOWHERE
 
 DEFAULT_TIMEOUT: Final = 0.05
 """Seconds that an operation may take, connecting included."""
-
-APPEND_TIMEOUT: Final = 1.0
-"""The same for a purge, which matters more than the moment it takes."""
 
 LAG: Final = 0.1
 """Seconds for which a process may act on what it knows of the log without asking Redis."""
@@ -59,7 +62,7 @@ class RedisStore(Store):
 
     def __init__(
         self,
-        client: Redis | Callable[[], Redis],
+        client: Redis | RedisCluster | Callable[[], Redis | RedisCluster],
         *,
         namespace: str,
         timeout: float = DEFAULT_TIMEOUT,
@@ -75,12 +78,12 @@ class RedisStore(Store):
         Raises:
             ConfigurationError: The client returns text, which records are not.
         """
-        if isinstance(client, Redis) and _decodes(client):
+        if isinstance(client, Redis | RedisCluster) and _decodes(client):
             raise ConfigurationError(
                 "store: the Redis client decodes responses; make it with decode_responses=False"
             )
         self._client = client
-        self._timeout = timeout
+        self._guard = Guard(timeout, monotonic)
         self._lag = lag
         self._compress = compress
         self._monotonic = monotonic
@@ -90,6 +93,7 @@ class RedisStore(Store):
         self._link: Link | None = None
         self._inherited: list[Link] = []
         self._recent = Recent()
+        self._purges = Purges(self._log, self._guard, monotonic)
         self._followed = False
         self._wanted_until = 0.0
         self.corrupt: int = 0
@@ -105,9 +109,24 @@ class RedisStore(Store):
         """Seconds for which some process may act on what it knew of the log."""
         return self._lag
 
+    @property
+    def patience(self) -> float:
+        """Seconds that one request may wait for it in all: the deadline of one operation."""
+        return self._guard.timeout
+
+    @property
+    def state(self) -> State:
+        """Of the circuit breaker."""
+        return self._guard.breaker.state
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many purges wait for the log to take them."""
+        return len(self._purges.waiting)
+
     def look(self, key: bytes) -> Future[Held | None]:
         """Begin to get the record under *key*, with all else that is asked for meanwhile."""
-        link = self._linked()
+        link = self._admitted()
         return self._batch(link).join(key, link.loop)
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
@@ -123,18 +142,18 @@ class RedisStore(Store):
         record = await compressed(record, self._compress)
         if former is not None and isinstance(record, CompressedResponse):
             former = record.body_for(former)
-        client, name, kept = self._linked().client, self._name(key), self._log.kept()
+        servers, name, kept = self._admitted().servers, self._name(key), self._log.kept()
         data, milliseconds = encode(record), in_milliseconds(min(ttl, LOG_TTL))
         if former is not None and len(former.body) >= SMALLEST:
             head = data[: -len(former.body)]
-            work = renew(client, name, head, former, milliseconds, kept)
-            if await within(self._timeout, work):
+            work = partial(renew, servers, name, head, former, milliseconds, kept)
+            if await self._guard.run(work):
                 return
         command = (b"SET", name, data, b"PX", milliseconds)
         if len(data) < LARGE:
             await self._send(command, kept)
         else:
-            await within(self._timeout, exchange(client, [command, kept]))
+            await self._guard.run(partial(_carried_out, servers, [command, kept]))
 
     async def delete(self, key: bytes) -> None:
         """Forget *key*; its memory is freed behind the scenes."""
@@ -156,16 +175,19 @@ class RedisStore(Store):
             raise ConfigurationError(ONE_CACHE)
         self._followed = True
         self._log.reader = reader
+        self._purges.follow(reader)
 
     async def append(
-        self, tags: Sequence[str], *, all_of: bool = False, soft_at: float | None = None
+        self,
+        tags: Sequence[str],
+        *,
+        all_of: bool = False,
+        soft_at: float | None = None,
+        hasty: bool = False,
     ) -> int:
-        """Append a purge; the reader knows of it when this returns.
-
-        It is not repeated when its reply is lost, as nobody can tell what became of it.
-        """
-        purge = pack_purge(tags, all_of=all_of, soft_at=soft_at)
-        return await within(APPEND_TIMEOUT, self._log.append(self._linked().client, purge))
+        """Append a purge; the reader knows of it when this returns."""
+        purge = Purge(NOWHERE, tuple(tags), all_of, soft_at)
+        return await self._purges.append(self._linked, purge, hasty=hasty)
 
     def behind(self) -> float:
         """Seconds since the reader knew, for certain, all purges that had been acknowledged."""
@@ -174,25 +196,28 @@ class RedisStore(Store):
     def keep_up(self) -> None:
         """Read the log now, and follow it closely for a while."""
         link = self._linked()
+        if not self._guard.breaker.is_closed:
+            self._purges.try_again(link)
+            return
         self._wanted_until = self._monotonic() + TAIL_IDLE
         if link.sync is None or link.sync.done():
             link.sync = link.begin(self._synchronise(link))
-        if (link.tail is None or link.tail.done()) and link.can_spare_a_connection:
+        if (link.tail is None or link.tail.done()) and link.servers.can_spare_a_connection:
             link.tail = link.begin(self._follow_closely(link))
 
     async def _synchronise(self, link: Link) -> None:
         with suppress(StoreUnavailable):
-            await within(self._timeout, self._log.catch_up(link.client))
+            await self._guard.run(partial(self._purges.catch_up, link.servers))
 
     async def _follow_closely(self, link: Link) -> None:
         """Wait for each purge, so that it is known here a moment after it was made elsewhere.
 
         Nothing depends on it: what it does not learn is learnt at the latest after the lag.
         """
-        while self._monotonic() < self._wanted_until:
+        while self._monotonic() < self._wanted_until and self._guard.breaker.is_closed:
             pause = TAIL_PAUSE
             try:
-                await within(TAIL_BLOCK * 2, self._log.news(link.client, TAIL_BLOCK))
+                await within(TAIL_BLOCK * 2, self._log.news(link.servers, TAIL_BLOCK))
             except StoreUnavailable:
                 pause = TAIL_BLOCK  # a server that is in trouble is not asked without a break
             await asyncio.sleep(pause)
@@ -202,12 +227,24 @@ class RedisStore(Store):
         link, self._link = self._link, None
         if link is None or not link.is_here:
             return
-        if link.tail is not None:
-            link.tail.cancel()
+        for waiting in (link.tail, link.recovery):
+            if waiting is not None:
+                waiting.cancel()
         await asyncio.gather(*link.tasks, return_exceptions=True)
-        if not isinstance(self._client, Redis):
-            with suppress(StoreUnavailable):
-                await within(APPEND_TIMEOUT, link.client.aclose())
+        await self._purges.close(link.servers)
+        await link.ending.aclose()
+
+    def _admitted(self) -> Link:
+        """Return the link, if the server is to be asked.
+
+        Raises:
+            CircuitOpen: It is not.
+        """
+        link = self._linked()
+        if not self._guard.breaker.is_closed:
+            self._purges.try_again(link)
+            self._guard.admit()
+        return link
 
     def _linked(self) -> Link:
         """Return the link of this process and event loop; a client works in no other."""
@@ -219,12 +256,16 @@ class RedisStore(Store):
         if former is not None and former.process != os.getpid():
             # Collecting them would take the parent's connections out of the parent's loop.
             self._inherited.append(former)
-        client = self._client if isinstance(self._client, Redis) else self._client()
-        return Link(client, os.getpid(), asyncio.get_running_loop())
+        self._guard.breaker.abandon_probe()
+        if isinstance(self._client, Redis | RedisCluster):
+            servers = servers_of(self._client, is_ours=False)
+        else:
+            servers = servers_of(self._client(), is_ours=True)
+        return Link(servers, os.getpid(), asyncio.get_running_loop())
 
     async def _send(self, *commands: Command) -> list[Any]:
         """Have *commands* executed with all else that is asked for meanwhile; their replies."""
-        link = self._linked()
+        link = self._admitted()
         return await self._batch(link).add(commands, link.loop)
 
     def _batch(self, link: Link) -> Batch:
@@ -239,31 +280,33 @@ class RedisStore(Store):
         """Send *batch*, which nobody can join any more, and give out what it brought."""
         link.batch = None
         try:
-            await within(self._timeout, self._carry_out(link.client, batch))
+            await self._guard.run(partial(self._carry_out, link.servers, batch))
         except StoreUnavailable as error:
-            batch.fail(str(error))
+            batch.fail(error)
         except BaseException:
-            batch.fail(INTERRUPTED)
+            batch.fail(StoreUnavailable(INTERRUPTED))
             raise
 
-    async def _carry_out(self, client: Redis, batch: Batch) -> None:
+    async def _carry_out(self, servers: Servers, batch: Batch) -> None:
         keys = list(batch.waiting)
         if not keys:
-            batch.reply(await replies_to(client, batch.commands))
+            replies, _ = await servers.ask(batch.commands)
+            batch.reply(replies)
             return
+        await self._purges.come_first(servers)
         question, log = self._log.ask()
-        lookup = (b"MGET", *map(self._name, keys))
-        *replies, newer, found = await replies_to(client, [*batch.commands, log, lookup])
+        (*replies, newer), found = await servers.ask(
+            [*batch.commands, log], [*map(self._name, keys)]
+        )
         batch.reply(replies)
-        for reply in (newer, found):
-            if isinstance(reply, ResponseError):
-                raise reply
-        values: list[bytes | None] = found
-        if len(values) != len(keys):
-            raise ValueError("the reply is to another question")
-        await self._log.settle(client, question, newer)
-        for key, value in zip(keys, values, strict=True):
-            batch.answer(key, self._decoded(key, value))
+        if isinstance(newer, ResponseError):
+            raise newer
+        await self._log.settle(servers, question, newer)
+        for key, value in zip(keys, found, strict=True):
+            if isinstance(value, ResponseError):
+                batch.refuse(key, value)
+            else:
+                batch.answer(key, self._decoded(key, value))
 
     def _decoded(self, key: bytes, value: bytes | None) -> Held | None:
         try:
@@ -281,8 +324,14 @@ class RedisStore(Store):
         return self._lease_prefix + lease.hex().encode()
 
 
-def _decodes(client: Redis) -> bool:
-    return bool(client.connection_pool.connection_kwargs.get("decode_responses"))
+def _decodes(client: Redis | RedisCluster) -> bool:
+    source = client if isinstance(client, RedisCluster) else client.connection_pool
+    return bool(source.connection_kwargs.get("decode_responses"))
+
+
+async def _carried_out(servers: Servers, commands: Sequence[Command]) -> None:
+    replies, _ = await servers.ask(commands)
+    without_errors(replies)
 
 
 def _end_batch(link: Link, batch: Batch, task: Task[None]) -> None:
@@ -290,4 +339,4 @@ def _end_batch(link: Link, batch: Batch, task: Task[None]) -> None:
     if link.batch is batch:
         link.batch = None
     if task.cancelled():
-        batch.fail(INTERRUPTED)
+        batch.fail(StoreUnavailable(INTERRUPTED))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
@@ -16,10 +15,12 @@ from redis.asyncio import (
 )
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from asgi_cache.errors import StoreUnavailable
+from asgi_cache.deadline import Deadline
+from asgi_cache.errors import StoreRefused, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -29,8 +30,7 @@ MAX_CONNECTIONS: Final = 32
 CLOSING_TIMEOUT: Final = 1.0
 """Seconds that the other side may take to agree that a connection is closed."""
 
-
-_FAILURES: Final = (
+FAILURES: Final = (
     *(RedisError, OSError, RuntimeError),
     *(AttributeError, LookupError, TypeError, ValueError),
 )
@@ -41,6 +41,9 @@ the others come of connections that are lost at a bad moment, and of replies tha
 what was asked for.
 """
 
+
+LOST: Final = (RedisConnectionError, OSError, RuntimeError)
+"""Those after which another connection may do."""
 
 Command: TypeAlias = tuple[bytes, ...]
 """A command's name and its arguments."""
@@ -53,27 +56,31 @@ _CONNECTIONS: Final = {
 
 
 def make_client(scheme: str, **address: Any) -> Redis:
-    """Make a client that does just what it is told, at once and once.
+    """Make a client of one server; who finds all its connections in use waits."""
+    address.setdefault("max_connections", MAX_CONNECTIONS)
+    pool = BlockingConnectionPool(
+        connection_class=_CONNECTIONS[scheme], timeout=None, **address, **plain()
+    )
+    return Redis.from_pool(pool)
+
+
+def plain() -> dict[str, Any]:
+    """Return the settings of connections that do just what they are told, at once and once.
 
     Deadlines are the store's, one for a whole operation; redis-py's own, one for every read,
     would add up, and cost a timer each. Retries are for whoever knows what they cost.
     RESP2 needs no handshake, and cannot be sent what nobody asked for: with maintenance
     notifications redis-py does not look for left-over replies before it uses a connection.
     """
-    address.setdefault("max_connections", MAX_CONNECTIONS)
-    pool = BlockingConnectionPool(
-        connection_class=_CONNECTIONS[scheme],
-        **address,
-        timeout=None,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=None,
-        socket_connect_timeout=CLOSING_TIMEOUT,
-        driver_info=None,
-        decode_responses=False,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-    return Redis.from_pool(pool)
+    return {
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,
+        "socket_connect_timeout": CLOSING_TIMEOUT,
+        "driver_info": None,
+        "decode_responses": False,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
 
 
 def in_milliseconds(seconds: float) -> bytes:
@@ -88,7 +95,7 @@ async def transaction(client: Redis, commands: Sequence[Command]) -> list[Any]:
         ResponseError: One of them failed; the others were executed all the same.
     """
     *_, replies = await exchange(client, [(b"MULTI",), *commands, (b"EXEC",)])
-    return _without_errors(replies)
+    return without_errors(replies)
 
 
 async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
@@ -100,12 +107,16 @@ async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
     Raises:
         ResponseError: One of them was refused; the replies to the others were read.
     """
-    return _without_errors(await replies_to(client, commands))
+    return without_errors(await replies_to(client, commands))
 
 
 async def replies_to(client: Redis, commands: Sequence[Command]) -> list[Any]:
     """Send *commands* in one piece, and return the replies, among which may be errors."""
-    pool: Any = client.connection_pool
+    return await replies_on(client.connection_pool, commands)
+
+
+async def replies_on(pool: Any, commands: Sequence[Command]) -> list[Any]:
+    """Do the same on a connection of *pool*."""
     connection = await pool.get_connection()
     try:
         await connection.send_packed_command(packed(commands))
@@ -120,7 +131,12 @@ def packed(commands: Sequence[Command]) -> bytes:
     return b"".join(map(pack, commands))
 
 
-def _without_errors(replies: list[Any]) -> list[Any]:
+def without_errors(replies: list[Any]) -> list[Any]:
+    """Return *replies*.
+
+    Raises:
+        ResponseError: It is one of them, and the first that is.
+    """
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise reply
@@ -138,22 +154,24 @@ async def within(seconds: float, operation: Awaitable[T]) -> T:
     """Await *operation*, for *seconds* at most.
 
     Raises:
-        StoreUnavailable: It failed or took longer. The cause is not attached to it, since
+        StoreRefused: The server answered that it will not.
+        StoreUnavailable: It failed or took longer. The cause is attached to neither, since
             it can quote a command, and the command that authenticates quotes a password.
     """
     try:
-        async with asyncio.timeout(seconds):
+        async with Deadline(seconds):
             return await operation
     except TimeoutError:
         unavailable = StoreUnavailable(f"Redis did not answer within {seconds:g} s")
-    except _FAILURES as error:
+    except FAILURES as error:
         unavailable = refusal(error)
     raise unavailable
 
 
 def refusal(error: Exception) -> StoreUnavailable:
     """Return what is said of *error*, to which it is not attached."""
-    return StoreUnavailable(f"Redis failed: {_describe(error)}")
+    kind = StoreRefused if isinstance(error, ResponseError) else StoreUnavailable
+    return kind(f"Redis failed: {_describe(error)}")
 
 
 def _describe(error: Exception) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import AbstractEventLoop, Future, Task
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.stores.base import Held
-from asgi_cache.stores.redis_client import Command, refusal
+from asgi_cache.stores.redis_client import Command, refusal, within
+from asgi_cache.stores.redis_servers import Servers
+
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that it may take to close the connections."""
 
 
 @dataclass(slots=True)
@@ -43,8 +47,9 @@ class Batch:
 
     def reply(self, replies: Sequence[Any]) -> None:
         """Give out the replies to all commands; an error concerns its operation alone."""
-        rest = iter(replies)
-        for number, future in self.operations:
+        rest, operations = iter(replies), self.operations
+        self.commands, self.operations = [], []
+        for number, future in operations:
             own = list(islice(rest, number))
             error = next((each for each in own if isinstance(each, ResponseError)), None)
             if future.done():
@@ -66,22 +71,29 @@ class Batch:
             if not future.done():
                 future.set_result(held)
 
-    def fail(self, why: str) -> None:
-        """Tell all who wait still that there is no answer."""
+    def refuse(self, key: bytes, error: ResponseError) -> None:
+        """Tell all who wait for *key* still that its server does not give it."""
+        for future in self.waiting[key]:
+            if not future.done():
+                future.set_exception(refusal(error))
+
+    def fail(self, error: StoreUnavailable) -> None:
+        """Tell all who wait still that there is no answer, and why."""
+        kind, why = type(error), str(error)  # each is raised with a traceback of its own
         for futures in self.waiting.values():
             for future in futures:
                 if not future.done():
-                    future.set_exception(StoreUnavailable(why))
+                    future.set_exception(kind(why))
         for _, operation in self.operations:
             if not operation.done():
-                operation.set_exception(StoreUnavailable(why))
+                operation.set_exception(kind(why))
 
 
 @dataclass(slots=True)
 class Link:
-    """A client, and the process and the event loop that its connections belong to."""
+    """The way to the servers, and the process and the event loop that it belongs to."""
 
-    client: Redis
+    servers: Servers
     process: int
     loop: AbstractEventLoop
     batch: Batch | None = None
@@ -89,17 +101,26 @@ class Link:
     """Reads the log."""
     tail: Task[None] | None = None
     """Waits for purges."""
+    recovery: Task[None] | None = None
+    """Tries whether a server that had failed answers again."""
     tasks: set[Task[None]] = field(default_factory=set[Task[None]])
+    ending: AsyncGenerator[None] = field(init=False)
+    """Closes the connections, when it is closed itself."""
+
+    def __post_init__(self) -> None:
+        """Have the connections closed with the event loop, if not before.
+
+        A loop closes the asynchronous generators that were begun in it before it ends; it is
+        the only thing that it tells anybody of its end.
+        """
+        self.ending = _closing(self.servers)
+        with suppress(StopIteration):
+            self.ending.__anext__().send(None)
 
     @property
     def is_here(self) -> bool:
         """Whether it is of this process and of the event loop that runs."""
         return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
-
-    @property
-    def can_spare_a_connection(self) -> bool:
-        """Whether one may be kept waiting for purges while others are at work."""
-        return self.client.connection_pool.max_connections > 1
 
     def begin(self, work: Coroutine[Any, Any, None]) -> Task[None]:
         """Do *work* in the background; `close` of the store waits for it."""
@@ -107,3 +128,11 @@ class Link:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
+
+
+async def _closing(servers: Servers) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        with suppress(StoreUnavailable):
+            await within(CLOSE_TIMEOUT, servers.close())

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
 from secrets import token_bytes
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from asgi_cache.errors import CorruptRecord, StoreUnavailable
 from asgi_cache.stores.base import LogReader, Purge
 from asgi_cache.stores.packing import pack, unpack
-from asgi_cache.stores.redis_client import Command, exchange, transaction
+from asgi_cache.stores.redis_client import Command, without_errors
+from asgi_cache.stores.redis_servers import Servers
 
 LOG_TTL: Final = 7 * 86400.0
 """Seconds that the log outlives its last use; no record may live longer."""
@@ -37,6 +37,15 @@ _PAGE: Final = 1000
 _IDENTITY_BYTES: Final = 8
 _SEQUENCE_BITS: Final = 24
 _FIRST_ID: Final = b"0-1"
+
+_FORCE: Final = b"""
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return redis.call('XADD', KEYS[1], unpack(ARGV, 2))
+"""
+"""Adds an entry where there is no memory left: a script that has written may go on writing.
+
+Arguments: the time to live in milliseconds, and those of ``XADD``.
+"""
 
 _Reply: TypeAlias = Sequence[tuple[bytes, Sequence[bytes]]]
 """Entries as Redis sends them: the id, then names and values in turn."""
@@ -59,14 +68,14 @@ def stream_id_at(position: int) -> bytes:
     return b"%d-%d" % (position >> _SEQUENCE_BITS, position & (1 << _SEQUENCE_BITS) - 1)
 
 
-def pack_purge(tags: Sequence[str], *, all_of: bool, soft_at: float | None) -> list[bytes]:
+def pack_purge(purge: Purge) -> list[bytes]:
     """Return the fields that say in an entry of the log what is purged.
 
     What most do goes without saying: a purge that is not soft, of what carries any of the tags.
     """
-    fields = [b"tags", pack(list(tags))]
-    if all_of or soft_at is not None:
-        fields += [b"how", pack([all_of, soft_at])]
+    fields = [b"tags", pack(list(purge.tags))]
+    if purge.all_of or purge.soft_at is not None:
+        fields += [b"how", pack([purge.all_of, purge.soft_at])]
     return fields
 
 
@@ -128,7 +137,7 @@ class RedisLog:
         question = Question(position, self._acknowledged, self._restarts, self._monotonic())
         return question, newer
 
-    async def settle(self, client: Redis, question: Question, newer: _Reply) -> None:
+    async def settle(self, servers: Servers, question: Question, newer: _Reply) -> None:
         """Tell the reader what the log had when it was asked, and ask on until it is known.
 
         Where more is to be known, the oldest entry is read too. It is read last, so that
@@ -137,49 +146,65 @@ class RedisLog:
         oldest: _Reply | None = None
         while (left := self._learn(question, newer, oldest)) is not _Next.NOTHING:
             if left is not _Next.READ_ON:
-                await self._begin(client, anew=left is _Next.REPLACE)
+                await self._begin(servers, anew=left is _Next.REPLACE)
             question, command = self.ask()
-            newer, oldest = await exchange(client, [command, self._oldest])
+            newer, oldest = await _replies(servers, [command, self._oldest])
         self.known_at = max(self.known_at, question.asked_at)
 
-    async def news(self, client: Redis, seconds: float) -> None:
+    async def news(self, servers: Servers, seconds: float) -> None:
         """Wait that long for an entry that is not known yet, and read the log if one comes."""
         block = (b"XREAD", b"COUNT", b"1", b"BLOCK", b"%d" % round(seconds * 1000))
         after = (b"STREAMS", self._key, stream_id_at(self.reader.position))
-        (come,) = await exchange(client, [(*block, *after)])
+        (come,) = await _replies(servers, [(*block, *after)])
         if come:
-            await self.catch_up(client)
+            await self.catch_up(servers)
 
-    async def catch_up(self, client: Redis) -> None:
+    async def catch_up(self, servers: Servers) -> None:
         """Read the log to its end."""
         question, command = self.ask()
-        (newer,) = await exchange(client, [command])
-        await self.settle(client, question, newer)
+        (newer,) = await _replies(servers, [command])
+        await self.settle(servers, question, newer)
 
-    async def append(self, client: Redis, purge: Sequence[bytes]) -> int:
-        """Append a purge, as `pack_purge` has it, and read on until the reader knows of it.
+    async def append(self, servers: Servers, purges: Sequence[Purge]) -> int:
+        """Append *purges*, and read on until the reader knows of them; the last one's position.
 
         An entry is only added to a log that is there. Else the identity of a log which was
         lost in the meantime would come back with the entry, and what it voided with it.
         """
-        await self.catch_up(client)
+        await self.catch_up(servers)
         identity = self._identity
         trimmed = (b"NOMKSTREAM", b"MAXLEN", b"~", b"%d" % _LOG_LENGTH)
-        add = (b"XADD", self._key, *trimmed, b"*", b"identity", identity, *purge)
-        stream_id, _ = await transaction(client, [add, self.kept()])
-        if stream_id is None:
+        begin = (self._key, *trimmed, b"*", b"identity", identity)
+        stream_ids = await self._add(servers, [(*begin, *pack_purge(purge)) for purge in purges])
+        positions = [position_of(each) for each in stream_ids if each is not None]
+        if len(positions) < len(purges):
             raise StoreUnavailable("the purge log was lost while a purge was appended")
-        position = position_of(stream_id)
+        position = positions[-1]
         if identity == self._identity:  # else what is acknowledged is of a former log
             self._acknowledged = max(self._acknowledged, position)
-        await self.catch_up(client)
+        await self.catch_up(servers)
         return position
+
+    async def _add(self, servers: Servers, entries: Sequence[Command]) -> list[bytes | None]:
+        """Add *entries*, as ``XADD`` takes them; their stream ids.
+
+        A server that has no room for anything else shall still take a purge.
+        """
+        kept, ttl = self.kept(), b"%d" % round(LOG_TTL * 1000)
+        try:
+            *stream_ids, _ = await servers.transaction(
+                [*((b"XADD", *entry) for entry in entries), kept]
+            )
+        except OutOfMemoryError:
+            forced = [(b"EVAL", _FORCE, b"1", key, ttl, *arguments) for key, *arguments in entries]
+            return await _replies(servers, forced)
+        return stream_ids
 
     def kept(self) -> Command:
         """Return the command that lets the log live as long as what is stored now."""
         return (b"PEXPIRE", self._key, b"%d" % round(LOG_TTL * 1000))
 
-    async def _begin(self, client: Redis, *, anew: bool = False) -> None:
+    async def _begin(self, servers: Servers, *, anew: bool = False) -> None:
         """Add the entry that a log begins with; of several processes that try, one succeeds.
 
         A stream that is empty but remembers an id takes no entry under the first one; that
@@ -190,13 +215,13 @@ class RedisLog:
         if anew:
             commands.insert(0, (b"DEL", self._key))
         try:
-            await transaction(client, commands)
+            await servers.transaction(commands)
         except ResponseError:
             if anew:
                 raise
-            (length,) = await exchange(client, [(b"XLEN", self._key)])
+            (length,) = await _replies(servers, [(b"XLEN", self._key)])
             if not length:
-                await self._begin(client, anew=True)
+                await self._begin(servers, anew=True)
 
     def _learn(self, question: Question, newer: _Reply, oldest: _Reply | None) -> _Next:
         if question.restarts != self._restarts:
@@ -263,3 +288,13 @@ def _entry(stream_id: bytes, parts: Sequence[bytes]) -> _Entry:
     ):
         raise ValueError("not an entry of the purge log")
     return _Entry(identity, Purge(position_of(stream_id), tags, all_of, soft_at))
+
+
+async def _replies(servers: Servers, commands: Sequence[Command]) -> list[Any]:
+    """Return the replies to *commands*.
+
+    Raises:
+        ResponseError: One of them was refused.
+    """
+    replies, _ = await servers.ask(commands)
+    return without_errors(replies)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.codec import PREFIX_BYTES, encode
-from asgi_cache.stores.redis_client import Command, exchange
+from asgi_cache.stores.redis_client import Command
+from asgi_cache.stores.redis_servers import Servers
 
 SMALLEST: Final = 4096
 """Bytes of a body below which it is sent again: to compare would cost more."""
@@ -32,7 +32,7 @@ The prefix has a checksum of the whole record in it: if it is the same, so is th
 
 
 async def renew(
-    client: Redis,
+    servers: Servers,
     name: bytes,
     head: bytes,
     former: StoredResponse,
@@ -45,8 +45,7 @@ async def renew(
     """
     prefix, length = encode(former)[:PREFIX_BYTES], b"%d" % len(former.body)
     command = (b"EVAL", SCRIPT, b"1", name, prefix, head, length, milliseconds)
-    try:
-        replaced, _ = await exchange(client, [command, also])
-    except ResponseError:  # a server that takes no scripts, or has no room
+    (replaced, _), _ = await servers.ask([command, also])
+    if isinstance(replaced, ResponseError):  # a server that takes no scripts, or has no room
         return False
     return bool(replaced)

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from asgi_cache.errors import StoreUnavailable
+from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Held, LogReader, Record, Store
+from asgi_cache.stores.guard import backoff
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.s3fifo import S3Fifo
 from asgi_cache.values import value
@@ -27,6 +28,15 @@ DEFAULT_BYTES: Final = 64 * 1024 * 1024
 
 INDEX_TTL: Final = 60.0
 """Seconds after which a variant index is read again, which others add to."""
+
+CLOSE_TIMEOUT: Final = 2.0
+"""Seconds that writes may take which are on their way when the store is closed."""
+
+RETRIES: Final = 2
+"""Times that a write is tried again."""
+
+FIRST_PAUSE: Final = 0.1
+"""Seconds before the first of them, at most."""
 
 EARLY: Final = 0.4
 """The part of the lag after which the log is read again, so that there is time for it."""
@@ -88,6 +98,11 @@ class TieredStore(Store):
         return self._records.evictions
 
     @property
+    def patience(self) -> float:
+        """Seconds that one request may wait for the shared store in all."""
+        return self.shared.patience
+
+    @property
     def lag(self) -> float:
         """Seconds for which a copy may be served on what was known of the log."""
         return self.shared.lag
@@ -106,6 +121,10 @@ class TieredStore(Store):
         if copy is not None and behind > self._early:
             self.shared.keep_up()
         return copy
+
+    def look_unlinked(self, key: bytes) -> Held | None:
+        """Return this process's copy of the record under *key*, trusted or not."""
+        return self._records.look(key)
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return this process's copy of the record under *key*, or else the shared one."""
@@ -168,15 +187,23 @@ class TieredStore(Store):
         self.shared.follow(reader)
 
     async def append(
-        self, tags: Sequence[str], *, all_of: bool = False, soft_at: float | None = None
+        self,
+        tags: Sequence[str],
+        *,
+        all_of: bool = False,
+        soft_at: float | None = None,
+        hasty: bool = False,
     ) -> int:
         """Append a purge to the shared log."""
-        return await self.shared.append(tags, all_of=all_of, soft_at=soft_at)
+        return await self.shared.append(tags, all_of=all_of, soft_at=soft_at, hasty=hasty)
 
     async def close(self) -> None:
         """Let what is on its way to the shared store arrive, and release that."""
         here = [write.task for key in self._writes if (write := self._on_its_way(key))]
-        await asyncio.gather(*here, return_exceptions=True)
+        if here:
+            _, late = await asyncio.wait(here, timeout=CLOSE_TIMEOUT)
+            for task in late:
+                task.cancel()
         self._records.clear()
         await self.shared.close()
 
@@ -211,4 +238,11 @@ class TieredStore(Store):
 async def _after(former: _Write | None, work: _Work) -> None:
     if former is not None:
         await asyncio.wait([former.task])
-    await work()
+    for pause in backoff(FIRST_PAUSE, RETRIES):
+        try:
+            return await work()
+        except (CircuitOpen, StoreRefused):  # it would not help
+            raise
+        except StoreUnavailable:
+            await asyncio.sleep(pause)
+    return await work()

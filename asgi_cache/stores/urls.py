@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.quantities import parse_duration, parse_size
@@ -17,11 +18,16 @@ from asgi_cache.stores.base import Store
 from asgi_cache.stores.memory import MemoryStore
 from asgi_cache.stores.redis import DEFAULT_TIMEOUT, LAG, RedisStore
 from asgi_cache.stores.redis_client import make_client
+from asgi_cache.stores.redis_cluster import make_cluster_client
+from asgi_cache.stores.redis_sentinel import make_sentinel_client
 from asgi_cache.stores.tiered import DEFAULT_BYTES, TieredStore
 from asgi_cache.wording import Unfit, shorten, suggest
 
 _Reader: TypeAlias = Callable[[str], Any]
 """Returns what an option's value means, or raises `Unfit`."""
+
+_Address: TypeAlias = tuple[str, int]
+"""A host and a port."""
 
 _STORE_OPERATIONS: Final = (
     *("look", "get", "put", "delete", "landed", "claim", "release"),
@@ -30,7 +36,9 @@ _STORE_OPERATIONS: Final = (
 
 
 def open_store(
-    source: str | Redis | Store, namespace: str, clock: Callable[[], float] = time.time
+    source: str | Redis | RedisCluster | Store,
+    namespace: str,
+    clock: Callable[[], float] = time.time,
 ) -> Store:
     """Return the store that *source* names, or is; *namespace* keeps others out of its keys.
 
@@ -60,15 +68,18 @@ def shown(url: str) -> str:
     return scheme + mark + ("***@" if at else "") + re.split("[?#]", where, maxsplit=1)[0]
 
 
-def _adopt(source: Redis | Store, namespace: str, clock: Callable[[], float]) -> Store:
+def _adopt(
+    source: Redis | RedisCluster | Store, namespace: str, clock: Callable[[], float]
+) -> Store:
     if not isinstance(source, type) and _has_operations(source):
         return cast("Store", source)
-    if isinstance(source, Redis):
-        return TieredStore(RedisStore(source, namespace=namespace), clock=clock)
+    if isinstance(source, Redis | RedisCluster):
+        return TieredStore(RedisStore(cast("Any", source), namespace=namespace), clock=clock)
     kind = type(source)
     raise ConfigurationError(
         f"store: {kind.__module__}.{kind.__qualname__} is no store; write a URL such as "
-        "'redis://localhost:6379/0', or give a redis.asyncio.Redis client or a Store"
+        "'redis://localhost:6379/0', or give a redis.asyncio client (Redis or RedisCluster) "
+        "or a Store"
     )
 
 
@@ -84,7 +95,7 @@ def _open(source: str, namespace: str, clock: Callable[[], float]) -> Store:
         raise Unfit(shown(source), f"is not a URL{suggest('', _OPENERS)}")
     if scheme not in _OPENERS:
         raise Unfit(shown(source), f"unknown scheme {scheme!r}{suggest(scheme, _OPENERS)}")
-    return _OPENERS[scheme](_split(source), namespace, clock)
+    return _OPENERS[scheme](source, namespace, clock)
 
 
 def _split(source: str) -> SplitResult:
@@ -97,31 +108,87 @@ def _split(source: str) -> SplitResult:
     if not usable:
         raise Unfit(
             shown(source),
-            "is not a valid URL: a port is a number from 1 to 65535, and in names, passwords "
+            f"is not a valid URL: {_PORTS}, and in names, passwords "
             "and paths '/', '?', '#', '@', ':', '[' and ']' are written %2F, %3F, %23, %40, "
             "%3A, %5B and %5D where they are meant as such",
         )
     return url
 
 
-def _open_memory(url: SplitResult, namespace: str, clock: Callable[[], float]) -> Store:
+def _split_list(source: str, example: str, port: int) -> tuple[SplitResult, list[_Address]]:
+    """Take a URL with several addresses apart: what else there is in it, and each of them.
+
+    An address is named in an error only if what comes before it has been found to be in order.
+    """
+    scheme, _, rest = source.partition("://")
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    who, at, listed = netloc.rpartition("@")
+    url = _split(f"{scheme}://{who}{at}host{rest[len(netloc) :]}")
+    return url, [_read_address(address, example, port) for address in listed.split(",")]
+
+
+def _read_address(address: str, example: str, port: int) -> _Address:
+    try:
+        url = urlsplit(f"//{address}")
+        host, given = url.hostname, url.port
+    except ValueError:
+        host, given = address, 0
+    if given == 0:
+        raise Unfit(address, f"address {shorten(address)}: {_PORTS}")
+    if not host:
+        raise Unfit(address, f"an address has no host: write {example!r}")
+    return unquote(host), given or port
+
+
+def _open_memory(source: str, namespace: str, clock: Callable[[], float]) -> Store:
     del namespace  # nobody else can reach it
+    url = _split(source)
     if url.netloc or url.path:
         raise Unfit("address", "a memory store has no address: write 'memory://?max=256mb'")
     options = _options(url, {"max": _read_budget})
     return MemoryStore(options["max"], clock) if options else MemoryStore(clock=clock)
 
 
-def _open_redis(url: SplitResult, namespace: str, clock: Callable[[], float]) -> Store:
-    options = _options(url, _TLS_OPTIONS if url.scheme == "rediss" else _REDIS_OPTIONS)
-    for name, value in (("username", url.username), ("password", url.password)):
-        if value:
-            options.setdefault(name, unquote(value))
+def _open_redis(source: str, namespace: str, clock: Callable[[], float]) -> Store:
+    url = _split(source)
+    address = _socket_path(url) if url.scheme == "unix" else _host_and_port(url)
+    client = partial(make_client, url.scheme, **address)
+    return _shared(client, _options(url, _readers(url)), namespace, clock)
+
+
+def _open_sentinel(source: str, namespace: str, clock: Callable[[], float]) -> Store:
+    example = f"{source.partition('://')[0]}://host:26379,host:26379/service"
+    url, sentinels = _split_list(source, example, 26379)
+    service = url.path.strip("/")
+    if not service:
+        raise Unfit("service", f"no name of the service: write {example!r}")
+    if "/" in service:
+        raise Unfit(service, "the path is the service's name; a database is an option, '?db=1'")
+    options = _options(url, {**_readers(url), **_SENTINEL_OPTIONS})
+    client = partial(make_sentinel_client, url.scheme, sentinels, unquote(service))
+    return _shared(client, options, namespace, clock)
+
+
+def _open_cluster(source: str, namespace: str, clock: Callable[[], float]) -> Store:
+    url, nodes = _split_list(source, f"{source.partition('://')[0]}://host:6379,host:6379", 6379)
+    if url.path.strip("/") or re.search(r"(^|&)db=", url.query):
+        raise Unfit("db", "a cluster has one database: its number is left out")
+    options = _options(url, {n: reader for n, reader in _readers(url).items() if n != "db"})
+    return _shared(partial(make_cluster_client, url.scheme, nodes), options, namespace, clock)
+
+
+def _shared(
+    client: Callable[..., Any],
+    options: dict[str, Any],
+    namespace: str,
+    clock: Callable[[], float],
+) -> Store:
+    """Return the store in Redis that *client* is made for, with those of *options* it takes."""
     timeout, lag = options.pop("timeout", DEFAULT_TIMEOUT), options.pop("lag", LAG)
     local, least = options.pop("local", DEFAULT_BYTES), options.pop("compress", None)
-    address = _socket_path(url) if url.scheme == "unix" else _host_and_port(url)
-    client = partial(make_client, url.scheme, **(address | options))
-    shared = RedisStore(client, namespace=namespace, timeout=timeout, lag=lag, compress=least)
+    shared = RedisStore(
+        partial(client, **options), namespace=namespace, timeout=timeout, lag=lag, compress=least
+    )
     return TieredStore(shared, local, clock) if local else shared
 
 
@@ -138,6 +205,10 @@ def _socket_path(url: SplitResult) -> dict[str, Any]:
     return {"path": unquote(url.path)}
 
 
+def _readers(url: SplitResult) -> Mapping[str, _Reader]:
+    return _TLS_OPTIONS if url.scheme.startswith("rediss") else _REDIS_OPTIONS
+
+
 def _options(url: SplitResult, readers: Mapping[str, _Reader]) -> dict[str, Any]:
     try:
         pairs = parse_qsl(url.query, keep_blank_values=True, strict_parsing=bool(url.query))
@@ -150,6 +221,9 @@ def _options(url: SplitResult, readers: Mapping[str, _Reader]) -> dict[str, Any]
         if name in options:
             raise Unfit(name, f"option {name!r} is there twice")
         options[name] = _read(name, text, readers[name])
+    for name, value in (("username", url.username), ("password", url.password)):
+        if value:
+            options.setdefault(name, unquote(value))
     return options
 
 
@@ -206,10 +280,12 @@ def _read_choice(choices: Mapping[str, Any], text: str) -> Any:
 
 _read_boolean = partial(_read_choice, {"true": True, "false": False})
 
+_PORTS: Final = "a port is a number from 1 to 65535"
+
 _LONGEST: Final = 10.0
 """Seconds beyond which a deadline is a mistake, such as a unit that was left out."""
 
-_SECRETS: Final = frozenset({"password", "ssl_password"})
+_SECRETS: Final = frozenset({"password", "sentinel_password", "ssl_password"})
 """Options whose values no error repeats."""
 
 _REDIS_OPTIONS: Final[Mapping[str, _Reader]] = {
@@ -234,9 +310,17 @@ _TLS_OPTIONS: Final[Mapping[str, _Reader]] = {
     ),
     "ssl_check_hostname": _read_boolean,
 }
-_OPENERS: Final[Mapping[str, Callable[[SplitResult, str, Callable[[], float]], Store]]] = {
+_SENTINEL_OPTIONS: Final[Mapping[str, _Reader]] = {
+    "sentinel_username": _read_text,
+    "sentinel_password": _read_text,
+}
+_OPENERS: Final[Mapping[str, Callable[[str, str, Callable[[], float]], Store]]] = {
     "memory": _open_memory,
     "redis": _open_redis,
     "rediss": _open_redis,
     "unix": _open_redis,
+    "redis+sentinel": _open_sentinel,
+    "rediss+sentinel": _open_sentinel,
+    "redis+cluster": _open_cluster,
+    "rediss+cluster": _open_cluster,
 }

@@ -100,7 +100,7 @@ async def the_long_way(cache, scope):
     async def send(message):
         messages.append(message)
 
-    await Exchange(cache._services, NoApp(), scope, no_body, send).run()
+    await Exchange(cache._services, NoApp(), scope, no_body, send, None).run()
     return tuple(messages)
 
 

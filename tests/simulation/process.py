@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from asgi_cache.cache import Cache
+from asgi_cache.errors import PurgeNotAcknowledged
 from asgi_cache.flights import Flights
 from asgi_cache.middleware import CacheMiddleware
 from asgi_cache.stores.redis import RedisStore
@@ -22,7 +23,10 @@ CALM = {(0.0001, 0.002): 1}
 """Latencies by which no deadline is ever missed."""
 
 APPENDS: ContextVar[list | None] = ContextVar("appends", default=None)
-"""Where it is noted whether the purges that a request causes were recorded."""
+"""Where it is noted whether the purges that a request causes were recorded.
+
+``None``: they hold in this process only, for the time being.
+"""
 
 
 class ObservedFlights(Flights):
@@ -105,9 +109,9 @@ class Process:
         self._app.appends += 1
         try:
             position = await self._append(tags, **how)
-        except BaseException:
+        except BaseException as error:
             if appends is not None:
-                appends.append(False)
+                appends.append(None if isinstance(error, PurgeNotAcknowledged) else False)
             raise
         finally:
             self._app.appends += 1

@@ -71,6 +71,12 @@ def test_a_run_must_outlive_the_request_that_began_it(monkeypatch):
     assert _is_found("failed: LeftBehind")
 
 
+def test_what_waits_to_be_purged_must_be_withheld(monkeypatch):
+    """The log does not have it yet, and this process knows better."""
+    monkeypatch.setattr(PurgeLog, "withhold", lambda self, purges: None)
+    assert _is_found(TOO_OLD)
+
+
 def test_nobody_may_join_a_flight_that_a_purge_overtook(monkeypatch):
     """What comes of it is older than the purge."""
     monkeypatch.setattr(Sought, "flight_key", property(lambda self: digest([self.key])))

@@ -28,7 +28,7 @@ class Made:
 
 @dataclass(eq=False)
 class Promise:
-    """A purge that was acknowledged: nothing older than *version* is served any more."""
+    """A purge that was answered: nothing older than *version* is served any more."""
 
     pairs: frozenset[Pair]
     version: int
@@ -38,7 +38,7 @@ class Promise:
     soft_at: float | None = None
     """It only says that what is older is stale, from this instant on."""
     is_lost: bool = False
-    """The server has forgotten it, so that only the process that made it knows."""
+    """The server has forgotten it, or not taken it yet: only the process that made it knows."""
 
     def binds(self, process: object, started_at: float, *, strictly: bool) -> bool:
         """Whether a request that *process* received at *started_at* must respect it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from unittest.mock import patch
 
-from asgi_cache.errors import StoreUnavailable
+from asgi_cache.errors import PurgeNotAcknowledged
 from asgi_cache.stores.redis_renewal import SCRIPT
 from tests.simulation.oracle import Oracle
 from tests.simulation.process import APPENDS, Process
@@ -206,23 +206,27 @@ class World:
         APPENDS.set(write.appends)
 
         def on_head(status):
-            if status < 400 and not write.late and write.appends and all(write.appends):
-                self._promise(write.pairs, write.version, request)
+            if status < 400 and not write.late and write.appends:
+                self._promise_written(write, write.appends, request)
 
         request.on_head = on_head
         self.note(f"asks: {request}")
         await request.run(wall_clock)
-        if write.late and request.answer.status < 400 and write.appends[1:] and all(write.appends):
-            self._promise(write.pairs, write.version, request)
+        if write.late and request.answer.status < 400 and write.appends[1:]:
+            self._promise_written(write, write.appends, request)
         self.oracle.judge_duration(request)
 
-    def _promise(self, pairs, version, by, *, soft_at=None, waited=False) -> None:
-        """Note that *by*, a request or a purge, was acknowledged just now."""
+    def _promise_written(self, write: Write, appends: list, by: Request) -> None:
+        if False not in appends:
+            self._promise(write.pairs, write.version, by, here_only=None in appends)
+
+    def _promise(self, pairs, version, by, *, soft_at=None, waited=False, here_only=False) -> None:
+        """Note that *by*, a request or a purge, was acknowledged just now, or holds here only."""
         now, process = wall_clock(), by.process
         self.note(f"acknowledged: {by}: nothing older than {version}")
         everywhere_at = now if waited else now + process.lag + 1e-6
         promise = Promise(pairs, version, process, now, everywhere_at, soft_at)
-        promise.is_lost = any(
+        promise.is_lost = here_only or any(
             by.started_at <= failed_at and now > saved_at for saved_at, failed_at in self.losses
         )
         if not process.is_dead:
@@ -248,11 +252,13 @@ class World:
         self.note(f"{order}; now version {version}")
         try:
             await order.process.cache.purge(**purge_arguments(order.names), **how)
-        except StoreUnavailable:
-            self.note(f"not recorded: {order}")
-            return
+        except PurgeNotAcknowledged:
+            here_only = True
+        else:
+            here_only = False
         soft_at = order.started_at if how["soft"] else None
-        self._promise(pairs, version, order, soft_at=soft_at, waited=how["wait"])
+        waited = how["wait"] and not here_only
+        self._promise(pairs, version, order, soft_at=soft_at, waited=waited, here_only=here_only)
 
     def _cancel(self, draw: Random) -> None:
         tasks = sorted(self._tasks, key=hash)

@@ -13,10 +13,30 @@ from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.tiered import TieredStore
 from asgi_cache.stores.urls import open_store
 from tests.redis_server import redis_server
+from tests.redis_topologies import (
+    certificate,
+    cluster,
+    sentinels,
+    session_cluster,
+    session_sentinels,
+    tls_cluster,
+    tls_sentinel,
+    tls_server,
+)
 from tests.stores.processes import process
 from tests.stores.records import RESPONSE, RecordingReader
 
-__all__ = ["redis_server"]
+__all__ = [
+    "certificate",
+    "cluster",
+    "redis_server",
+    "sentinels",
+    "session_cluster",
+    "session_sentinels",
+    "tls_cluster",
+    "tls_sentinel",
+    "tls_server",
+]
 
 NAMESPACE = "test"
 TIMEOUT = 5.0

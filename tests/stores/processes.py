@@ -99,6 +99,14 @@ class Process:
         """What is under way."""
         return self.store.shared._link
 
+    async def recovered(self):
+        """Let the time come to try a server again that has been left alone, if it has."""
+        self.monotonic.now += 10
+        self.store.shared.keep_up()
+        for task in (self.link.recovery, self.link.sync):
+            if task is not None:
+                await asyncio.wait([task], timeout=5)
+
     async def synchronised(self):
         """Wait for the reading of the log that is under way."""
         await asyncio.wait([self.link.sync], timeout=5)

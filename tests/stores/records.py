@@ -62,6 +62,7 @@ class RecordingReader:
         self.position = 0
         self.restarts = []
         self.purges = []
+        self.withheld = ()
 
     def restart(self, identity, position):
         self.identity = identity
@@ -74,6 +75,9 @@ class RecordingReader:
             assert purge.position > self.position, "in the log's order, and once"
             self.position = purge.position
             self.purges.append(purge)
+
+    def withhold(self, purges):
+        self.withheld = tuple(purges)
 
     @property
     def tags(self):

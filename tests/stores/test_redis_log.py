@@ -14,9 +14,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import StoreUnavailable
+from asgi_cache.stores.base import Purge
 from asgi_cache.stores.packing import pack
-from asgi_cache.stores.redis_client import exchange
 from asgi_cache.stores.redis_log import RedisLog, pack_purge, position_of, stream_id_at
+from asgi_cache.stores.redis_servers import OneServer
+from asgi_cache.stores.unacknowledged import NOWHERE
 from tests.stores.records import RecordingReader
 
 KEY = b"test:log"
@@ -58,6 +60,12 @@ async def client(anyio_backend):
         yield made
 
 
+@pytest.fixture
+def servers(client):
+    """The way to it."""
+    return OneServer(client, is_ours=False)
+
+
 def followed(reader=None, monotonic=time.monotonic):
     """Return a log with a reader of its own."""
     log = RedisLog(KEY, monotonic)
@@ -66,97 +74,98 @@ def followed(reader=None, monotonic=time.monotonic):
 
 
 def purging(tags):
-    """Return the fields of a purge of *tags*."""
-    return pack_purge(tags, all_of=False, soft_at=None)
+    """Return a purge of *tags*, as it is appended."""
+    return [Purge(NOWHERE, tuple(tags))]
 
 
-async def asked(log, client):
+async def asked(log, servers):
     """Ask for the log; return what `settle` has to be told, when the reply is at hand."""
     question, command = log.ask()
-    return question, *await exchange(client, [command])
+    replies, _ = await servers.ask([command])
+    return question, *replies
 
 
 @pytest.mark.anyio
-async def test_replies_in_another_order(client):
+async def test_replies_in_another_order(servers):
     """What a reader knows already is not told again by a reply that was late."""
     reader = RecordingReader()
     log, other = followed(reader), followed()
-    await log.catch_up(client)
-    await other.append(client, purging(["a"]))
-    early = await asked(log, client)
-    await other.append(client, purging(["b"]))
-    late = await asked(log, client)
-    await log.settle(client, *late)
-    await log.settle(client, *early)
+    await log.catch_up(servers)
+    await other.append(servers, purging(["a"]))
+    early = await asked(log, servers)
+    await other.append(servers, purging(["b"]))
+    late = await asked(log, servers)
+    await log.settle(servers, *late)
+    await log.settle(servers, *early)
     assert reader.tags == [("a",), ("b",)]
     assert len(reader.restarts) == 1
 
 
 @pytest.mark.anyio
-async def test_reply_from_before_a_restart(client):
+async def test_reply_from_before_a_restart(client, servers):
     """A reply that tells of a log which was lost since does not bring it back."""
     reader = RecordingReader()
     log = followed(reader)
-    await log.append(client, purging(["a"]))
-    early = await asked(log, client)
+    await log.append(servers, purging(["a"]))
+    early = await asked(log, servers)
     await client.delete(KEY)
-    await log.catch_up(client)
-    await log.settle(client, *early)
+    await log.catch_up(servers)
+    await log.settle(servers, *early)
     assert len(reader.restarts) == 2
     assert reader.identity == reader.restarts[1][0] != reader.restarts[0][0]
 
 
 @pytest.mark.anyio
-async def test_trimming_that_another_reply_made_up_for(client):
+async def test_trimming_that_another_reply_made_up_for(client, servers):
     """Entries that were trimmed after they were read are not missed by a reply on its way."""
     reader = RecordingReader()
     log, other = followed(reader), followed()
-    await log.catch_up(client)
-    await other.append(client, purging(["a"]))
-    reply = await asked(log, client)
-    await log.catch_up(client)
+    await log.catch_up(servers)
+    await other.append(servers, purging(["a"]))
+    reply = await asked(log, servers)
+    await log.catch_up(servers)
     await client.xtrim(KEY, maxlen=1, approximate=False)
-    await log.settle(client, *reply)
+    await log.settle(servers, *reply)
     assert reader.tags == [("a",)]
     assert len(reader.restarts) == 1
 
 
 @pytest.mark.anyio
-async def test_two_begin_a_log_at_once(client):
+async def test_two_begin_a_log_at_once(client, servers):
     """Of two processes that find no log one begins it, and both follow that."""
     readers = [RecordingReader(), RecordingReader()]
     logs = [followed(reader) for reader in readers]
-    replies = [await asked(log, client) for log in logs]
+    replies = [await asked(log, servers) for log in logs]
     for log, reply in zip(logs, replies, strict=True):
-        await log.settle(client, *reply)
+        await log.settle(servers, *reply)
     assert readers[0].restarts == readers[1].restarts
     assert await client.xlen(KEY) == 1
 
 
 @pytest.mark.anyio
-async def test_log_that_lost_what_was_promised_is_replaced(client, monkeypatch):
+async def test_log_that_lost_what_was_promised_is_replaced(client, servers, monkeypatch):
     """A purge that was acknowledged is missed, even by who had not read it yet."""
     reader = RecordingReader()
     log = followed(reader)
-    await log.catch_up(client)
+    await log.catch_up(servers)
     catch_up, calls = log.catch_up, []
 
-    async def catch_up_once(client):
-        calls.append(client)
+    async def catch_up_once(servers):
+        calls.append(servers)
         if len(calls) > 1:
             raise RedisConnectionError
-        await catch_up(client)
+        await catch_up(servers)
 
     with monkeypatch.context() as patched:
         patched.setattr(log, "catch_up", catch_up_once)
         with pytest.raises(RedisConnectionError):
-            await log.append(client, purging(["a"]))
+            await log.append(servers, purging(["a"]))
     (last, _) = (await client.xrevrange(KEY, count=1))[0]
     await client.xdel(KEY, last)
-    await log.catch_up(client)
+    await log.catch_up(servers)
     assert reader.tags == []
     assert len(reader.restarts) == 2
-    await log.catch_up(client)
+    await log.catch_up(servers)
     assert len(reader.restarts) == 2, "what a former log promised is forgotten"
 
 
@@ -186,58 +195,60 @@ class Meddler:
 
 
 @pytest.mark.anyio
-async def test_log_that_is_lost_during_a_purge(client):
+async def test_log_that_is_lost_during_a_purge(client, servers):
     """A purge whose log has just gone is not the first of another with the same identity."""
     reader = RecordingReader()
     log = followed(reader)
-    await log.catch_up(client)
+    await log.catch_up(servers)
     with pytest.raises(StoreUnavailable):
-        await log.append(Meddler(client, lambda: client.delete(KEY)), purging(["a"]))
+        await log.append(
+            OneServer(Meddler(client, lambda: client.delete(KEY)), is_ours=False), purging(["a"])
+        )
     assert await client.exists(KEY) == 0
-    await log.append(client, purging(["a"]))
+    await log.append(servers, purging(["a"]))
     assert reader.tags == [("a",)]
     assert len(reader.restarts) == 2
 
 
 @pytest.mark.anyio
-async def test_log_that_is_replaced_during_a_purge(client):
+async def test_log_that_is_replaced_during_a_purge(client, servers):
     """A purge that a new log took in is one of that log, and promises nothing of it."""
     reader = RecordingReader()
     log, other = followed(reader), followed()
-    await log.append(client, purging(["a"]))
+    await log.append(servers, purging(["a"]))
 
     async def replace():
         await client.delete(KEY)
-        await other.catch_up(client)
-        await log.catch_up(client)
+        await other.catch_up(servers)
+        await log.catch_up(servers)
 
-    await log.append(Meddler(client, replace), purging(["b"]))
+    await log.append(OneServer(Meddler(client, replace), is_ours=False), purging(["b"]))
     assert reader.tags == [("a",), ("b",)]
     assert len(reader.restarts) == 2
     assert log._acknowledged == 0
 
 
 @pytest.mark.anyio
-async def test_log_that_was_emptied_is_replaced(client):
+async def test_log_that_was_emptied_is_replaced(client, servers):
     """A stream that lost all its entries is another log, and not one that cannot be begun."""
     reader = RecordingReader()
     log = followed(reader)
-    await log.append(client, purging(["a"]))
+    await log.append(servers, purging(["a"]))
     await client.xtrim(KEY, maxlen=0, approximate=False)
-    await log.append(client, purging(["b"]))
+    await log.append(servers, purging(["b"]))
     assert reader.tags == [("a",), ("b",)]
     assert len(reader.restarts) == 2
 
 
 @pytest.mark.anyio
-async def test_purges_during_purges(client):
+async def test_purges_during_purges(servers):
     """Purges of several processes at once are known to all of them, in the same order."""
     readers = [RecordingReader() for _ in range(4)]
     logs = [followed(reader) for reader in readers]
     tags = [purging([str(number)]) for number in range(20)]
-    await asyncio.gather(*(logs[n % 4].append(client, each) for n, each in enumerate(tags)))
+    await asyncio.gather(*(logs[n % 4].append(servers, each) for n, each in enumerate(tags)))
     for log in logs:
-        await log.catch_up(client)
+        await log.catch_up(servers)
     assert len({tuple(reader.tags) for reader in readers}) == 1
     assert len(readers[0].tags) == 20
 
@@ -254,67 +265,67 @@ class Times:
 
 
 @pytest.mark.anyio
-async def test_log_is_known_as_of_the_question(client):
+async def test_log_is_known_as_of_the_question(servers):
     """What was purged after the log was asked for is not known when the reply comes."""
     log = followed(monotonic=(times := Times()))
     assert log.known_at == -inf
-    question = await asked(log, client)
+    question = await asked(log, servers)
     assert question[0].asked_at == times.now == 1.0
     times.now = 100.0
-    await log.settle(client, *question)
+    await log.settle(servers, *question)
     assert log.known_at == 102.0, "once it was begun, and once its first entry was known"
-    question = await asked(log, client)
+    question = await asked(log, servers)
     times.now = 200.0
-    await log.settle(client, *question)
+    await log.settle(servers, *question)
     assert log.known_at == 103.0
 
 
 @pytest.mark.anyio
-async def test_late_reply_takes_back_nothing(client):
+async def test_late_reply_takes_back_nothing(servers):
     """A reply to an earlier question does not make the log known for less long."""
     log = followed(monotonic=Times())
-    await log.catch_up(client)
-    early, late = await asked(log, client), await asked(log, client)
-    await log.settle(client, *late)
+    await log.catch_up(servers)
+    early, late = await asked(log, servers), await asked(log, servers)
+    await log.settle(servers, *late)
     known_at = log.known_at
-    await log.settle(client, *early)
+    await log.settle(servers, *early)
     assert log.known_at == known_at == late[0].asked_at
 
 
 @pytest.mark.anyio
-async def test_log_that_cannot_be_read_is_not_known(client):
+async def test_log_that_cannot_be_read_is_not_known(client, servers):
     """A question that fails leaves it at what was known before."""
     log = followed(monotonic=Times())
-    await log.catch_up(client)
+    await log.catch_up(servers)
     known_at = log.known_at
     await client.delete(KEY)
     await client.set(KEY, "of another type")
     with pytest.raises(ResponseError):
-        await log.catch_up(client)
+        await log.catch_up(servers)
     assert log.known_at == known_at
 
 
 @pytest.mark.anyio
-async def test_news_are_read_when_they_come(client):
+async def test_news_are_read_when_they_come(servers):
     """Who waits for a purge is told it, and all that came with it."""
     reader = RecordingReader()
     log, other = followed(reader), followed()
-    await log.catch_up(client)
-    news = asyncio.create_task(log.news(client, 5.0))
+    await log.catch_up(servers)
+    news = asyncio.create_task(log.news(servers, 5.0))
     await asyncio.sleep(0)
-    await other.append(client, purging(["a"]))
+    await other.append(servers, purging(["a"]))
     await news
     assert reader.tags == [("a",)]
 
 
 @pytest.mark.anyio
-async def test_no_news(client):
+async def test_no_news(servers):
     """That nothing came in time is not taken for anything else."""
     reader = RecordingReader()
     log = followed(reader, monotonic=Times())
-    await log.append(client, purging(["a"]))
+    await log.append(servers, purging(["a"]))
     known_at = log.known_at
-    await log.news(client, 0.001)
+    await log.news(servers, 0.001)
     assert reader.tags == [("a",)]
     assert len(reader.restarts) == 1
     assert log.known_at == known_at
@@ -330,20 +341,20 @@ async def test_no_news(client):
 )
 def test_what_most_purges_do_goes_without_saying(how, fields):
     """A purge that is neither soft nor of all its tags looks as it always did."""
-    packed = pack_purge(["a"], **how)
+    packed = pack_purge(Purge(NOWHERE, ("a",), **how))
     assert packed[::2] == fields
     assert packed[1] == b"\x91\xa1a"
 
 
 @pytest.mark.anyio
-async def test_entry_of_a_former_log(client):
+async def test_entry_of_a_former_log(client, servers):
     """A purge that was meant for a log which was lost meanwhile does not end the one there is."""
     reader = RecordingReader()
     log, other = followed(reader), followed()
-    await log.catch_up(client)
+    await log.catch_up(servers)
     await client.xadd(KEY, {"identity": b"12345678", "tags": pack(["late"])})
-    await log.catch_up(client)
-    await other.append(client, purging(["a"]))
-    await log.catch_up(client)
+    await log.catch_up(servers)
+    await other.append(servers, purging(["a"]))
+    await log.catch_up(servers)
     assert reader.tags == [("late",), ("a",)]
     assert len(reader.restarts) == 1

@@ -15,9 +15,14 @@ from asgi_cache.stores.tiered import TieredStore
 from asgi_cache.stores.urls import open_store, shown
 
 
+def client_of(store):
+    """Return the client that a store with copies would make."""
+    return store.shared._client()
+
+
 def connections_of(store):
     """Return the kind of a store's connections and what they are made with."""
-    pool = store.shared._client().connection_pool
+    pool = client_of(store).connection_pool
     return pool.connection_class, pool.connection_kwargs
 
 
@@ -94,6 +99,86 @@ def test_redis_url(url, kind, expected):
     assert expected.items() <= arguments.items()
 
 
+def sentinels_of(store):
+    """Return the settings of the connections to each Sentinel."""
+    clients = client_of(store).connection_pool.sentinel_manager.sentinels
+    return [client.connection_pool.connection_kwargs for client in clients]
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("redis+sentinel://h/cache", [("h", 26379)]),
+        ("redis+sentinel://a:1,b,c:3/cache", [("a", 1), ("b", 26379), ("c", 3)]),
+        ("redis+sentinel://u:p,w@a,[::1]:7/cache/", [("a", 26379), ("::1", 7)]),
+        ("redis+sentinel://[::1],[::2]:7/cache", [("::1", 26379), ("::2", 7)]),
+    ],
+)
+def test_sentinel_url(url, addresses):
+    """A URL can say who knows where Redis is, and by which name."""
+    store = open_store(url, "test")
+    assert client_of(store).connection_pool.service_name == "cache"
+    assert [(each["host"], each["port"]) for each in sentinels_of(store)] == addresses
+
+
+def test_credentials_of_sentinels_are_their_own():
+    """Who connects to the server is nothing to the Sentinels, and the other way round."""
+    url = "redis+sentinel://server:pw@a,b/my%20cache?db=3"
+    store = open_store(url, "test")
+    assert client_of(store).connection_pool.service_name == "my cache"
+    _, arguments = connections_of(store)
+    assert {"username": "server", "password": "pw", "db": 3}.items() <= arguments.items()
+    assert {(each["username"], each["password"]) for each in sentinels_of(store)} == {(None, None)}
+    store = open_store(f"{url}&sentinel_username=who&sentinel_password=watch", "test")
+    assert connections_of(store)[1]["password"] == "pw"
+    assert {(each["username"], each["password"]) for each in sentinels_of(store)} == {
+        ("who", "watch")
+    }
+
+
+def test_sentinels_speak_tls_too():
+    """Where servers are reached over TLS, so are the Sentinels, with the same settings."""
+    store = open_store("rediss+sentinel://a/cache?ssl_ca_certs=/ca.pem&ssl_password=s", "test")
+    kind, arguments = connections_of(store)
+    assert issubclass(kind, SSLConnection)
+    for each in (arguments, *sentinels_of(store)):
+        assert {"ssl_ca_certs": "/ca.pem", "ssl_password": "s"}.items() <= each.items()
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses", "expected"),
+    [
+        ("redis+cluster://h", [("h", 6379)], {"connection_class": Connection}),
+        ("redis+cluster://a:1,b/", [("a", 1), ("b", 6379)], {}),
+        ("redis+cluster://u:pw@[::1]:7", [("::1", 7)], {"username": "u", "password": "pw"}),
+        (
+            "rediss+cluster://h?ssl_ca_certs=/ca.pem&ssl_password=s&max_connections=3",
+            [("h", 6379)],
+            {
+                "connection_class": SSLConnection,
+                "ssl_ca_certs": "/ca.pem",
+                "ssl_password": "s",
+                "max_connections": 3,
+            },
+        ),
+    ],
+)
+def test_cluster_url(url, addresses, expected):
+    """A URL can name nodes, by which the others are found."""
+    client = client_of(open_store(url, "test"))
+    assert [(node.host, node.port) for node in client.startup_nodes] == addresses
+    assert expected.items() <= client.connection_kwargs.items()
+
+
+@pytest.mark.parametrize("where", ["redis+sentinel://a,b/cache", "rediss+cluster://a,b"])
+def test_options_of_the_store_are_the_same_everywhere(where):
+    """What a store is told does not depend on how many servers there are."""
+    store = open_store(f"{where}?timeout=1s&lag=20ms&local=1mb&compress=16kb", "test")
+    assert (store._records._max_bytes, store.lag) == (2**20, 0.02)
+    assert store.shared._compress == 16 * 2**10
+    assert isinstance(open_store(f"{where}?local=0", "test"), RedisStore)
+
+
 @pytest.mark.parametrize(
     ("url", "seconds"),
     [("redis://h", 0.05), ("redis://h?timeout=200ms", 0.2), ("unix:///s?timeout=2", 2.0)],
@@ -101,7 +186,7 @@ def test_redis_url(url, kind, expected):
 def test_timeout_is_the_stores(url, seconds):
     """The deadline is one of whole operations, so redis-py is not given it."""
     store = open_store(url, "test")
-    assert store.shared._timeout == seconds
+    assert store.shared.patience == seconds
     assert connections_of(store)[1]["socket_timeout"] is None
 
 
@@ -149,7 +234,7 @@ def test_copies_expire_by_the_given_clock():
 def test_client_does_what_it_is_told():
     """It does not repeat anything, nor take what it did not ask for, and is bounded."""
     store = open_store("redis://h?max_connections=7", "test")
-    pool = store.shared._client().connection_pool
+    pool = client_of(store).connection_pool
     assert pool.max_connections == 7
     assert pool.connection_kwargs["retry"].get_retries() == 0
     assert pool.connection_kwargs["protocol"] == 2
@@ -177,7 +262,7 @@ def test_store_is_taken_as_it_is(store):
         ("", r"store '': is not a URL"),
         ("localhost:6379", r"'localhost:6379': is not a URL \(known: memory, redis,"),
         ("redsi://h", r"unknown scheme 'redsi' \(did you mean 'redis'\?\)"),
-        ("http://h", r"unknown scheme 'http' \(known: memory, redis, rediss, unix\)"),
+        ("http://h", r"'http' \(known: memory, redis, rediss, unix, redis\+sentinel"),
         ("memory://h", "has no address"),
         ("memory:///path", "has no address"),
         ("memory://?mxa=1", r"unknown option 'mxa' \(did you mean 'max'\?\)"),
@@ -212,6 +297,26 @@ def test_store_is_taken_as_it_is(store):
         ("unix://", "no path of a socket: write 'unix:///run/redis.sock"),
         ("unix:///", "no path of a socket"),
         ("unix://run/redis.sock", "no path of a socket"),
+        ("redis+sentinl://h/s", r"'redis\+sentinl' \(did you mean 'redis\+sentinel'\?\)"),
+        ("redis+sentinel://h", r"no name of the service: write 'redis\+sentinel://host:26379"),
+        ("redis+sentinel://h/?db=1", "no name of the service"),
+        ("redis+sentinel://h/s/1", r"the service's name; a database is an option, '\?db=1'"),
+        ("redis+sentinel:///s", r"no host: write 'redis\+sentinel://host:26379,host:26379/serv"),
+        ("redis+sentinel://a,,b/s", "an address has no host"),
+        ("redis+sentinel://a,:1/s", "an address has no host"),
+        ("redis+sentinel://a:1,b:99999/s", "address 'b:99999': a port is a number from 1 to"),
+        ("redis+sentinel://a:0,b/s", "address 'a:0': a port is a number"),
+        ("redis+sentinel://a,[::1/s", r"address '\[::1': a port is a number"),
+        ("redis+sentinel://a,b/s#0", "is not a valid URL"),
+        ("redis+sentinel://h/s?db=x", "db='x' is not the number of a database"),
+        ("redis+sentinel://h/s?sentinel_passwrd=1", "did you mean 'sentinel_password'"),
+        ("redis+sentinel://h/s?sentinel_password=", "sentinel_password must not be empty"),
+        ("redis+sentinel://h/s?ssl_ca_certs=/ca.pem", "unknown option 'ssl_ca_certs'"),
+        ("redis+cluster://", r"no host: write 'redis\+cluster://host:6379,host:6379'"),
+        ("rediss+cluster://a,b:x", "address 'b:x': a port is a number"),
+        ("redis+cluster://h/1", "a cluster has one database: its number is left out"),
+        ("redis+cluster://h?timeout=1s&db=0", "a cluster has one database"),
+        ("redis+cluster://h?sentinel_password=x", "unknown option 'sentinel_password'"),
     ],
 )
 def test_mistake_in_a_url(source, said):
@@ -242,6 +347,18 @@ def test_mistake_in_a_url(source, said):
         "unix://user:s3cret@",
         "memory://user:s3cret@h",
         "redis://h?password=s3cret&password=s3cret",
+        "redis+sentinel://user:s3cret@h",
+        "redis+sentinel://user:s3cret@a,b:x/s",
+        "redis+sentinel://user:s3cret@a,,b/s",
+        "redis+sentinel://user:a/s3cret@b,c/s",
+        "redis+sentinel://user:a,s3cret@b,c:0/s",
+        "redis+sentinel://user:s3cret#@h/s",
+        "redis+sentinel://user:?s3cret@h/s",
+        "redis+sentinel://user:[s3cret@h/s",
+        "redis+sentinel://h/s?sentinel_password=s3cret&sentinel_password=s3cret",
+        "redis+cluster://user:s3cret@h/0",
+        "redis+cluster://user:s3cret@h?db=0",
+        "redis+cluster://user:s3cret@a,b:x",
     ],
 )
 def test_no_secret_is_told(url):
@@ -267,6 +384,7 @@ def test_empty_password_is_not_told():
         ("redis://user:pw@h:1/2?timeout=1", "redis://***@h:1/2"),
         ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock"),
         ("memory://", "memory://"),
+        ("redis+sentinel://:pw@a:1,b/s?sentinel_password=w", "redis+sentinel://***@a:1,b/s"),
     ],
 )
 def test_url_as_it_is_shown(url, text):
@@ -277,7 +395,7 @@ def test_url_as_it_is_shown(url, text):
 @pytest.mark.parametrize("source", [SynchronousRedis(), object(), 7, MemoryStore])
 def test_other_objects_are_no_store(source):
     """Neither a synchronous client nor a class is a store."""
-    with pytest.raises(ConfigurationError, match=r"redis\.asyncio\.Redis client or a Store"):
+    with pytest.raises(ConfigurationError, match=r"redis\.asyncio client \(Redis or RedisC"):
         open_store(source, "test")
 
 

@@ -1,0 +1,121 @@
+"""A circuit breaker: a server that does not answer is left alone, and tried now and then.
+
+It is closed while the server answers; then everything passes. After some failures in a row
+it opens, and nothing passes. When its time has come one probe passes, which is to be half
+open, and what comes of that closes it or keeps it open for longer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
+from math import inf
+from random import uniform
+from typing import Final
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+FAILURES: Final = 3
+"""Failures in a row that open it; those of what was under way at the same time count as one."""
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 4.0
+"""Seconds that it is open for, at the first time and at the most; it doubles in between."""
+
+Jitter = Callable[[float, float], float]
+"""Draws a number from the first to the second."""
+
+
+class State(Enum):
+    """What passes."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Breaker:
+    """The breaker of one store in one process."""
+
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, jitter: Jitter = uniform
+    ) -> None:
+        self.state: State = State.CLOSED
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._failures = 0
+        self._failed_at = -inf
+        self._pauses = pauses(jitter)
+        self._open_until = -inf
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether everything passes."""
+        return self.state is State.CLOSED
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for a probe, and none is under way."""
+        return self.state is State.OPEN and self._monotonic() >= self._open_until
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until it is time for a probe."""
+        return max(0.0, self._open_until - self._monotonic())
+
+    def note_success(self) -> None:
+        """Note that what had passed was answered."""
+        if self.state is State.CLOSED:
+            self._failures = 0
+
+    def note_failure(self, began_at: float, why: str) -> None:
+        """Note that what had passed at *began_at* was not, and *why*.
+
+        A process that was too busy to read the replies to all that it had asked for, or a
+        connection that was lost with all that was sent over it, is one failure.
+        """
+        if self.state is not State.CLOSED or began_at < self._failed_at:
+            return
+        self._failed_at = self._monotonic()
+        self._failures += 1
+        if self._failures >= FAILURES:
+            self._pauses = pauses(self._jitter)
+            self._open()
+            logger.warning("the store is left alone, as it does not answer: %s", why)
+
+    def begin_probe(self) -> None:
+        """Let one pass."""
+        self.state = State.HALF_OPEN
+
+    def end_probe(self, *, answered: bool) -> None:
+        """Close it, or leave it open for longer."""
+        if answered:
+            self.state, self._failures = State.CLOSED, 0
+            logger.warning("the store answers again")
+        else:
+            self._open()
+
+    def abandon_probe(self) -> None:
+        """Note that nobody will hear of the probe, as its event loop or its process has ended."""
+        if self.state is State.HALF_OPEN:
+            self.state = State.OPEN
+
+    def _open(self) -> None:
+        self.state = State.OPEN
+        self._open_until = self._monotonic() + next(self._pauses)
+
+
+def pauses(
+    jitter: Jitter = uniform, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE
+) -> Iterator[float]:
+    """Yield the seconds for which to be open: twice as long each time, up to the longest.
+
+    Each is drawn from its upper half, so that processes which lost a server together do not
+    come back to it together, and none comes back at once.
+    """
+    pause = first
+    while True:
+        yield jitter(pause / 2, pause)
+        pause = min(2 * pause, longest)

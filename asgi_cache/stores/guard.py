@@ -1,0 +1,101 @@
+"""What stands between a request and a server in trouble: a deadline, retries and a breaker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from random import uniform
+from typing import Final, TypeVar
+
+from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
+from asgi_cache.stores.breaker import Breaker
+from asgi_cache.stores.redis_client import LOST, within
+
+T = TypeVar("T")
+
+RETRIES: Final = 2
+"""Times that something is sent once more over another connection, if the first one broke."""
+
+FIRST_PAUSE: Final = 0.004
+"""Seconds before the first of them, at most."""
+
+
+class Guard:
+    """Keeps each operation on a server within *timeout* seconds, and off one that is down."""
+
+    def __init__(self, timeout: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.timeout: float = timeout
+        self.breaker: Breaker = Breaker(monotonic)
+        self._monotonic = monotonic
+
+    def admit(self) -> None:
+        """Let something be asked.
+
+        Raises:
+            CircuitOpen: It is not to be.
+        """
+        if not self.breaker.is_closed:
+            raise CircuitOpen("the store is left alone, as it did not answer")
+
+    async def run(
+        self,
+        operation: Callable[[], Awaitable[T]],
+        seconds: float | None = None,
+        retries: int = RETRIES,
+    ) -> T:
+        """Do *operation*, and do it again if its connection breaks, all within the deadline.
+
+        That is *seconds* away, if it is not the usual one.
+
+        Raises:
+            CircuitOpen: It was not tried.
+            StoreRefused: The server refused it, and so is there.
+            StoreUnavailable: It failed, or took longer.
+        """
+        self.admit()
+        began_at = self._monotonic()
+        try:
+            result = await within(seconds or self.timeout, _repeated(operation, retries))
+        except StoreRefused:
+            raise
+        except StoreUnavailable as error:
+            self.breaker.note_failure(began_at, str(error))
+            raise
+        self.breaker.note_success()
+        return result
+
+    async def probe(self, operation: Callable[[], Awaitable[object]]) -> None:
+        """Try whether a server answers again that was left alone."""
+        self.breaker.begin_probe()
+        answered = False
+        try:
+            await within(self.timeout, operation())
+            answered = True
+        except StoreUnavailable:
+            pass
+        finally:
+            self.breaker.end_probe(answered=answered)
+
+
+def backoff(first: float, times: int) -> Iterator[float]:
+    """Yield so many pauses in seconds: from 0 to *first*, to twice that, and so on.
+
+    They are drawn from the whole range (full jitter), which spreads those best that
+    failed together.
+    """
+    for number in range(times):
+        yield uniform(0.0, first * 2**number)  # noqa: S311 - nobody gains by guessing it
+
+
+async def _repeated(operation: Callable[[], Awaitable[T]], retries: int) -> T:
+    left: Iterator[float] | None = None
+    while True:
+        try:
+            return await operation()
+        except LOST:
+            left = left or backoff(FIRST_PAUSE, retries)
+            pause = next(left, None)
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)

@@ -1,0 +1,119 @@
+"""How purges get into the log: at once, or as soon as the server that has it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from redis.exceptions import ResponseError
+
+from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
+from asgi_cache.stores.base import LogReader, Purge
+from asgi_cache.stores.breaker import pauses
+from asgi_cache.stores.guard import Guard
+from asgi_cache.stores.redis_client import within
+from asgi_cache.stores.redis_link import Link
+from asgi_cache.stores.redis_log import RedisLog
+from asgi_cache.stores.redis_servers import Servers
+from asgi_cache.stores.unacknowledged import Unacknowledged
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+TIMEOUT: Final = 1.0
+"""Seconds that a purge may take, which matters more than the moment it takes."""
+
+FIRST_REPEAT: Final = 0.05
+"""Seconds before a purge is repeated that failed while the server is thought to be there."""
+
+
+class Purges:
+    """Appends purges to *log*, keeps those that it did not take, and tries again.
+
+    It is also what finds out whether a server answers again that was left alone, since one
+    is there again only when it has taken what waits for it.
+    """
+
+    def __init__(
+        self, log: RedisLog, guard: Guard, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.waiting: Unacknowledged = Unacknowledged()
+        self._log = log
+        self._guard = guard
+        self._monotonic = monotonic
+        self._is_log_taking = True
+        """Else the server has refused a purge, and look-ups need not wait for the next try."""
+
+    def follow(self, reader: LogReader) -> None:
+        """Tell *reader* what is to be withheld."""
+        self.waiting.withhold = reader.withhold
+
+    async def append(self, linked: Callable[[], Link], purge: Purge, *, hasty: bool) -> int:
+        """Append *purge*; the reader knows of it when this returns the log's position.
+
+        Nobody can tell what became of one whose reply is lost, so that it is repeated.
+        *linked* returns the link, which may be another when the first try has failed.
+        """
+        deadline = self._monotonic() + TIMEOUT
+        if self._guard.breaker.is_closed and not self.waiting:
+            attempt = partial(self._log.append, linked().servers, [purge])
+            with suppress(StoreUnavailable):
+                return await self._guard.run(attempt, self._guard.timeout if hasty else TIMEOUT)
+        number, link = self.waiting.add(purge), linked()
+        self.try_again(link)
+        if not hasty and link.recovery is not None:
+            await asyncio.wait([link.recovery], timeout=deadline - self._monotonic())
+        if not self.waiting.is_acknowledged(number):
+            raise PurgeNotAcknowledged("the purge log was not reached; the purge is repeated")
+        return self._log.reader.position
+
+    async def come_first(self, servers: Servers) -> None:
+        """Have the log take what waits for it before anything else is asked of *servers*."""
+        if self.waiting and self._is_log_taking:
+            with suppress(ResponseError):  # what they name is withheld all the same
+                await self.catch_up(servers)
+
+    async def catch_up(self, servers: Servers) -> None:
+        """Have the log take what it does not have yet, and read it to its end."""
+        last, purges = self.waiting.pending()
+        if not purges:
+            await self._log.catch_up(servers)
+            return
+        try:
+            await self._log.append(servers, purges)
+        except ResponseError:
+            self._is_log_taking = False
+            raise
+        self._is_log_taking = True
+        self.waiting.acknowledge(last)
+
+    def try_again(self, link: Link) -> None:
+        """See to it that a server which failed is tried again, when it is time."""
+        is_needed = self.waiting or self._guard.breaker.is_due
+        if is_needed and (link.recovery is None or link.recovery.done()):
+            link.recovery = link.begin(self._recover(link))
+
+    async def close(self, servers: Servers) -> None:
+        """Try for the last time, and say what is lost."""
+        if self.waiting:
+            with suppress(StoreUnavailable):
+                await within(self._guard.timeout, self.catch_up(servers))
+        if self.waiting:
+            logger.error("purges were not acknowledged: %d", len(self.waiting))
+
+    async def _recover(self, link: Link) -> None:
+        """Try once; or, while purges wait, until they were taken."""
+        breaker, catch_up = self._guard.breaker, partial(self.catch_up, link.servers)
+        for pause in pauses(first=FIRST_REPEAT):
+            await asyncio.sleep(pause if breaker.is_closed else breaker.remaining)
+            if breaker.is_closed:
+                with suppress(StoreUnavailable):
+                    await self._guard.run(catch_up)
+            else:
+                await self._guard.probe(catch_up)
+            if not self.waiting:
+                return

@@ -1,0 +1,149 @@
+"""The circuit breaker: when it opens, and what closes it."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from asgi_cache.stores.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker, State, pauses
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def upper(low, high):
+    """Draw the largest number there is."""
+    return high
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock):
+    return Breaker(clock, upper)
+
+
+def fail(breaker, clock, times=1):
+    """Let so many things fail, each begun after the one before had failed."""
+    for _ in range(times):
+        began_at, clock.now = clock.now, clock.now + 0.05
+        breaker.note_failure(began_at, "it did not answer")
+
+
+def test_some_failures_in_a_row_open_it(breaker, clock):
+    """Fewer do not, as a single one says little."""
+    fail(breaker, clock, FAILURES - 1)
+    assert breaker.state is State.CLOSED
+    fail(breaker, clock)
+    assert breaker.state is State.OPEN
+
+
+def test_a_success_in_between_starts_the_count_again(breaker, clock):
+    """A server that answers most of the time is asked all of the time."""
+    for _ in range(5):
+        fail(breaker, clock, FAILURES - 1)
+        breaker.note_success()
+    assert breaker.is_closed
+
+
+def test_failures_that_overlap_are_one(breaker, clock):
+    """A process that was busy elsewhere for a while has not lost its server."""
+    began_at = [clock.now + number / 1000 for number in range(50)]
+    clock.now += 0.1
+    for each in began_at:
+        breaker.note_failure(each, "the event loop was blocked")
+    assert breaker.is_closed
+    fail(breaker, clock, FAILURES - 1)
+    assert not breaker.is_closed
+
+
+def test_a_probe_is_due_after_a_pause(breaker, clock):
+    """Not before, and only one at a time."""
+    fail(breaker, clock, FAILURES)
+    clock.now += FIRST_PAUSE - 0.01
+    assert not breaker.is_due
+    assert breaker.remaining == pytest.approx(0.01)
+    clock.now += 0.01
+    assert breaker.is_due
+    assert breaker.remaining == pytest.approx(0)
+    breaker.begin_probe()
+    assert breaker.state is State.HALF_OPEN
+    assert not breaker.is_due
+
+
+def test_an_answered_probe_closes_it(breaker, clock):
+    """It takes as many failures as before to open it again."""
+    fail(breaker, clock, FAILURES)
+    clock.now += FIRST_PAUSE
+    breaker.begin_probe()
+    breaker.end_probe(answered=True)
+    fail(breaker, clock, FAILURES - 1)
+    assert breaker.is_closed
+
+
+def test_each_failed_probe_doubles_the_pause(breaker, clock):
+    """A server that is gone for long is asked less and less, and never given up."""
+    fail(breaker, clock, FAILURES)
+    seen = []
+    for _ in range(6):
+        seen.append(breaker.remaining)
+        clock.now += breaker.remaining
+        breaker.begin_probe()
+        breaker.end_probe(answered=False)
+    assert seen == pytest.approx([0.5, 1.0, 2.0, 4.0, 4.0, 4.0])
+
+
+def test_what_had_passed_before_counts_for_nothing_later(breaker, clock):
+    """Neither its failure nor its success changes a breaker that has opened since."""
+    began_at = clock.now
+    fail(breaker, clock, FAILURES)
+    remaining = breaker.remaining
+    breaker.note_failure(began_at, "late")
+    breaker.note_success()
+    assert (breaker.state, breaker.remaining) == (State.OPEN, remaining)
+
+
+def test_an_abandoned_probe_is_due_again(breaker, clock):
+    """The end of an event loop must not leave the store alone for good."""
+    breaker.abandon_probe()
+    assert breaker.is_closed
+    fail(breaker, clock, FAILURES)
+    clock.now += FIRST_PAUSE
+    breaker.begin_probe()
+    breaker.abandon_probe()
+    assert breaker.is_due
+
+
+def test_one_line_for_each_change(breaker, clock, caplog):
+    """However much fails in between."""
+    fail(breaker, clock, FAILURES)
+    for _ in range(3):
+        fail(breaker, clock)
+        clock.now += LONGEST_PAUSE
+        breaker.begin_probe()
+        breaker.end_probe(answered=False)
+    breaker.begin_probe()
+    breaker.end_probe(answered=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store is left alone, as it does not answer: it did not answer",
+        "the store answers again",
+    ]
+
+
+def test_pauses_are_spread():
+    """Processes that lost a server together do not come back to it together."""
+    firsts = [next(pauses()) for _ in range(200)]
+    assert FIRST_PAUSE / 2 <= min(firsts) < 0.7 * FIRST_PAUSE
+    assert 0.8 * FIRST_PAUSE < max(firsts) <= FIRST_PAUSE
+    assert max(islice(pauses(), 20)) <= LONGEST_PAUSE

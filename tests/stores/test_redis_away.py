@@ -1,0 +1,292 @@
+"""A Redis that is away for a while: it is left alone, and hears of all purges when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from asgi_cache.errors import CircuitOpen, PurgeNotAcknowledged, StoreRefused, StoreUnavailable
+from asgi_cache.stores.base import Purge
+from asgi_cache.stores.breaker import State
+from asgi_cache.stores.unacknowledged import NOWHERE
+from asgi_cache.stores.urls import open_store
+from tests.redis_server import free_port, running_redis
+from tests.stores.probes import commands_seen
+from tests.stores.records import KEY, RESPONSE, RecordingReader
+
+pytestmark = pytest.mark.anyio
+
+BOUND = 0.5
+"""Seconds that something with a deadline of 50 ms may take on a busy machine."""
+
+
+def waiting(store, tag):
+    """Let a purge of *tag* wait for the log."""
+    store._purges.waiting.add(Purge(NOWHERE, (tag,)))
+
+
+@asynccontextmanager
+async def opened(url, reader=None, options="local=0"):
+    """Open a store until the end of a block."""
+    store = open_store(f"{url}?{options}", "test")
+    store.follow(reader or RecordingReader())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def fails(store):
+    """Ask until the breaker opens."""
+    while store.state is State.CLOSED:
+        with pytest.raises(StoreUnavailable):
+            await store.get(KEY)
+
+
+async def answers(store):
+    """Ask until there is an answer; return it."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await store.get(KEY)
+            except StoreUnavailable:
+                await asyncio.sleep(0.02)
+
+
+async def recovered(store):
+    """Wait until the log has taken what waits for it, without asking for anything."""
+    await asyncio.wait([store._link.recovery], timeout=10)
+    assert store.unacknowledged == 0
+
+
+class Silent:
+    """A server that accepts connections, says nothing and counts what it is sent."""
+
+    def __init__(self):
+        self.bytes = 0
+        self.connections = 0
+
+    async def take(self, reader, writer):
+        self.connections += 1
+        while data := await reader.read(65536):
+            self.bytes += len(data)
+        writer.close()
+
+
+@asynccontextmanager
+async def silent_server():
+    """Run one; what it counts, and its URL."""
+    silent = Silent()
+    server = await asyncio.start_server(silent.take, "127.0.0.1", 0)
+    async with server:
+        yield silent, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_b04_an_open_breaker_asks_nothing():
+    """However much is asked for, the server hears of one probe at a time."""
+    async with silent_server() as (silent, url), opened(url) as store:
+        await fails(store)
+        sent, began_at = silent.bytes, time.monotonic()
+        for _ in range(200):
+            with pytest.raises(CircuitOpen):
+                await store.get(KEY)
+            with pytest.raises(CircuitOpen):
+                await store.put(KEY, RESPONSE, 60)
+            with pytest.raises(CircuitOpen):
+                await store.claim(KEY, b"token", 60)
+        if time.monotonic() - began_at < 0.25:
+            assert silent.bytes == sent
+        former = silent.connections
+        async with asyncio.timeout(5):
+            while silent.connections == former:
+                with pytest.raises(CircuitOpen):
+                    await store.get(KEY)
+                await asyncio.sleep(0.01)
+        assert silent.connections == former + 1
+
+
+async def test_requests_do_not_wait_for_the_probe(server):
+    """Whoever asks when it is due is told at once that there is no answer."""
+    async with opened(server.url) as store:
+        with server.hung():
+            await fails(store)
+            async with asyncio.timeout(5):
+                while store.state is not State.HALF_OPEN:
+                    began_at = time.monotonic()
+                    with pytest.raises(CircuitOpen):
+                        await store.get(KEY)
+                    assert time.monotonic() - began_at < 0.04
+                    await asyncio.sleep(0.001)
+        await answers(store)
+        assert store.state is State.CLOSED
+
+
+@pytest.mark.parametrize("hasty", [True, False])
+async def test_a_purge_that_is_not_acknowledged_is_withheld_and_repeated(hasty):
+    """It is in the log as soon as there is one, though nobody asks for anything."""
+    with running_redis() as server:
+        reader, began_at = RecordingReader(), time.monotonic()
+        async with opened(server.url, reader) as store:
+            await store.get(KEY)
+            server.stop()
+            with pytest.raises(PurgeNotAcknowledged):
+                await store.append(["a"], hasty=hasty)
+            with pytest.raises(PurgeNotAcknowledged):
+                await store.append(["b", "c"], all_of=True, soft_at=5.0, hasty=True)
+            assert (time.monotonic() - began_at < BOUND) is hasty
+            assert [purge.tags for purge in reader.withheld] == [("a",), ("b", "c")]
+            assert store.unacknowledged == 2
+            server.start()
+            await recovered(store)
+        told = [(purge.tags, purge.all_of, purge.soft_at) for purge in reader.purges if purge.tags]
+        assert told == [(("a",), False, None), (("b", "c"), True, 5.0)]
+        assert reader.withheld == ()
+
+
+async def test_a_purge_waits_for_a_server_that_is_back_in_time():
+    """Its deadline is longer than that of a look-up, for this."""
+    with running_redis() as server:
+        reader = RecordingReader()
+        async with opened(server.url, reader) as store:
+            await store.get(KEY)
+            server.stop()
+            purging = asyncio.create_task(store.append(["a"]))
+            await asyncio.sleep(0.02)
+            server.start()
+            assert await purging == reader.position
+        assert reader.tags[0] == ("a",)
+        assert reader.withheld == ()
+
+
+async def test_purges_that_wait_come_before_anything_is_read(server):
+    """Whoever is answered by a server that is back is answered after they were taken."""
+    reader = RecordingReader()
+    async with opened(server.url, reader, "local=0&timeout=2s") as store:
+        await store.put(KEY, RESPONSE, 60)
+        waiting(store, "a")
+        assert await store.get(KEY) == RESPONSE
+        assert (reader.tags, reader.withheld) == ([("a",)], ())
+
+
+async def test_b11_a_full_server_takes_purges(server):
+    """A purge needs a little memory where there is none; hits go on, and writes are refused."""
+    reader = RecordingReader()
+    async with (
+        Redis.from_url(server.url) as admin,
+        opened(server.url, reader, "local=0&timeout=5s") as store,
+    ):
+        await store.get(KEY)
+        await store.get(KEY)
+        await store.put(KEY, RESPONSE, 60)
+        await admin.config_set("maxmemory", 1)
+        try:
+            for number in range(5):
+                await store.append([str(number)], all_of=True, soft_at=1.0)
+                with pytest.raises(StoreRefused, match="OutOfMemory"):
+                    await store.put(KEY, RESPONSE, 60)
+            assert await store.get(KEY) == RESPONSE
+            assert store.state is State.CLOSED
+        finally:
+            await admin.config_set("maxmemory", 0)
+    assert reader.tags == [(str(number),) for number in range(5)]
+
+
+async def test_b10_a_replica_goes_on_answering_while_a_purge_waits(server):
+    """What is withheld is known here, so that nothing has to wait for the log to take it."""
+    reader = RecordingReader()
+    async with (
+        Redis.from_url(server.url) as admin,
+        opened(server.url, reader, "local=0&timeout=5s") as store,
+    ):
+        await store.get(KEY)
+        await store.put(KEY, RESPONSE, 60)
+        await admin.replicaof("127.0.0.1", "1")
+        await admin.config_set("replica-serve-stale-data", "yes")
+        try:
+            with pytest.raises(PurgeNotAcknowledged):
+                await store.append(["a"], hasty=True)
+            for _ in range(5):
+                assert await store.get(KEY) == RESPONSE
+            assert [purge.tags for purge in reader.withheld] == [("a",)]
+        finally:
+            await admin.replicaof("NO", "ONE")
+        await recovered(store)
+    assert reader.tags == [("a",)]
+
+
+async def test_purges_that_no_server_took_are_logged_when_the_store_is_closed(caplog):
+    """They are lost with the process."""
+    async with opened(f"redis://127.0.0.1:{free_port()}") as store:
+        for tag in "ab":
+            with pytest.raises(PurgeNotAcknowledged):
+                await store.append([tag], hasty=True)
+    assert "purges were not acknowledged: 2" in caplog.messages
+
+
+async def test_a_store_that_is_closed_delivers_what_waits(server):
+    """One try more, as there will be none."""
+    reader = RecordingReader()
+    async with opened(server.url, reader) as store:
+        await store.get(KEY)
+        waiting(store, "a")
+    assert reader.tags == [("a",)]
+
+
+async def test_b07_a_reply_that_was_lost_has_no_double_effect(server):
+    """What was executed and not heard of is asked again, and comes to the same."""
+    async with (
+        Redis.from_url(server.url) as admin,
+        opened(server.url, options="local=0&timeout=5s&max_connections=1") as store,
+    ):
+        await store.get(KEY)
+        (connection,) = store._link.servers._client.connection_pool._available_connections
+        read, lost = connection.read_response, []
+
+        async def lose(*args, **options):
+            if not lost:
+                lost.append(True)
+                await read(*args, **options)
+                await connection.disconnect()
+                raise ConnectionResetError
+            return await read(*args, **options)
+
+        connection.read_response = lose
+        await admin.config_resetstat()
+        assert await store.claim(KEY, b"token", 60) == b"token"
+        assert lost
+        assert (await commands_seen(admin))["set"] == 2
+        assert await store.claim(KEY, b"other", 60) == b"token"
+
+
+async def test_a_new_event_loop_does_not_wait_for_the_probe_of_an_old_one():
+    """A loop that ended in the middle of a probe leaves nothing half open."""
+    port = free_port()
+    store = open_store(f"redis://127.0.0.1:{port}?local=0", "test")
+    store.follow(RecordingReader())
+    await fails(store)
+    store._guard.breaker.begin_probe()
+    store._link = None
+    with pytest.raises(CircuitOpen):
+        await store.get(KEY)
+    assert store.state is not State.HALF_OPEN
+    await store.close()
+
+
+async def test_closing_does_not_wait_for_a_server_that_hangs(server):
+    """What is on its way gets its time, and no more; nothing is left running."""
+    before = asyncio.all_tasks()
+    async with opened(server.url, options="local=1mb") as store:
+        await store.get(KEY)
+        with server.hung():
+            for _ in range(50):
+                await store.put(KEY, RESPONSE, 60)
+            with pytest.raises(PurgeNotAcknowledged):
+                await store.append(["a"], hasty=True)
+            began_at = time.monotonic()
+            await store.close()
+            assert time.monotonic() - began_at < 2 + BOUND
+        assert asyncio.all_tasks() == before

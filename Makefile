@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench instructions coherence eviction memory simulate conformance transparency peers clean
+.PHONY: help demo test check docs bench instructions coherence faults soak eviction memory simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,14 @@ instructions: $(VENV)/.bench ## Count the instructions of a request (ARGS="bare 
 coherence: $(VENV)/.test ## Measure purges, flights and copies over several processes on one Redis
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.coherence
+
+faults: $(VENV)/.bench ## Put Redis in trouble under load, behind this and other caches (ARGS="--quick")
+	@sh tests/ensure-redis.sh
+	@$(BIN)/python -m benchmarks.faults $(ARGS)
+
+soak: $(VENV)/.bench ## Check every answer of two processes while Redis fails at random (MINUTES=30)
+	@sh tests/ensure-redis.sh
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
 eviction: $(VENV)/.test ## Compare eviction policies on nine traces
 	@$(BIN)/python -m benchmarks.eviction

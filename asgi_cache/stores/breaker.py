@@ -42,7 +42,9 @@ class Breaker:
     def __init__(
         self, monotonic: Callable[[], float] = time.monotonic, jitter: Jitter = uniform
     ) -> None:
-        self.state: State = State.CLOSED
+        self.is_closed: bool = True
+        """Everything passes."""
+        self._is_probed = False
         self._monotonic = monotonic
         self._jitter = jitter
         self._failures = 0
@@ -51,9 +53,11 @@ class Breaker:
         self._open_until = -inf
 
     @property
-    def is_closed(self) -> bool:
-        """Whether everything passes."""
-        return self.state is State.CLOSED
+    def state(self) -> State:
+        """What passes."""
+        if self.is_closed:
+            return State.CLOSED
+        return State.HALF_OPEN if self._is_probed else State.OPEN
 
     @property
     def is_due(self) -> bool:
@@ -67,7 +71,7 @@ class Breaker:
 
     def note_success(self) -> None:
         """Note that what had passed was answered."""
-        if self.state is State.CLOSED:
+        if self.is_closed:
             self._failures = 0
 
     def note_failure(self, began_at: float, why: str) -> None:
@@ -76,7 +80,7 @@ class Breaker:
         A process that was too busy to read the replies to all that it had asked for, or a
         connection that was lost with all that was sent over it, is one failure.
         """
-        if self.state is not State.CLOSED or began_at < self._failed_at:
+        if not self.is_closed or began_at < self._failed_at:
             return
         self._failed_at = self._monotonic()
         self._failures += 1
@@ -87,23 +91,23 @@ class Breaker:
 
     def begin_probe(self) -> None:
         """Let one pass."""
-        self.state = State.HALF_OPEN
+        self._is_probed = True
 
     def end_probe(self, *, answered: bool) -> None:
         """Close it, or leave it open for longer."""
+        self._is_probed = False
         if answered:
-            self.state, self._failures = State.CLOSED, 0
+            self.is_closed, self._failures = True, 0
             logger.warning("the store answers again")
         else:
             self._open()
 
     def abandon_probe(self) -> None:
         """Note that nobody will hear of the probe, as its event loop or its process has ended."""
-        if self.state is State.HALF_OPEN:
-            self.state = State.OPEN
+        self._is_probed = False
 
     def _open(self) -> None:
-        self.state = State.OPEN
+        self.is_closed = False
         self._open_until = self._monotonic() + next(self._pauses)
 
 

@@ -84,6 +84,7 @@ class RedisStore(Store):
             )
         self._client = client
         self._guard = Guard(timeout, monotonic)
+        self._breaker = self._guard.breaker
         self._lag = lag
         self._compress = compress
         self._monotonic = monotonic
@@ -117,7 +118,7 @@ class RedisStore(Store):
     @property
     def state(self) -> State:
         """Of the circuit breaker."""
-        return self._guard.breaker.state
+        return self._breaker.state
 
     @property
     def unacknowledged(self) -> int:
@@ -126,8 +127,10 @@ class RedisStore(Store):
 
     def look(self, key: bytes) -> Future[Held | None]:
         """Begin to get the record under *key*, with all else that is asked for meanwhile."""
-        link = self._admitted()
-        return self._batch(link).join(key, link.loop)
+        link = self._link
+        if link is None or not link.is_here or not self._breaker.is_closed:
+            link = self._admitted()
+        return (link.batch or self._batch(link)).join(key, link.loop)
 
     async def get(self, key: bytes, *, latest: bool = False) -> Record | None:
         """Return the record under *key*, once the reader knows the purges before this call."""
@@ -196,7 +199,7 @@ class RedisStore(Store):
     def keep_up(self) -> None:
         """Read the log now, and follow it closely for a while."""
         link = self._linked()
-        if not self._guard.breaker.is_closed:
+        if not self._breaker.is_closed:
             self._purges.try_again(link)
             return
         self._wanted_until = self._monotonic() + TAIL_IDLE
@@ -214,7 +217,7 @@ class RedisStore(Store):
 
         Nothing depends on it: what it does not learn is learnt at the latest after the lag.
         """
-        while self._monotonic() < self._wanted_until and self._guard.breaker.is_closed:
+        while self._monotonic() < self._wanted_until and self._breaker.is_closed:
             pause = TAIL_PAUSE
             try:
                 await within(TAIL_BLOCK * 2, self._log.news(link.servers, TAIL_BLOCK))
@@ -241,7 +244,7 @@ class RedisStore(Store):
             CircuitOpen: It is not.
         """
         link = self._linked()
-        if not self._guard.breaker.is_closed:
+        if not self._breaker.is_closed:
             self._purges.try_again(link)
             self._guard.admit()
         return link
@@ -256,7 +259,7 @@ class RedisStore(Store):
         if former is not None and former.process != os.getpid():
             # Collecting them would take the parent's connections out of the parent's loop.
             self._inherited.append(former)
-        self._guard.breaker.abandon_probe()
+        self._breaker.abandon_probe()
         if isinstance(self._client, Redis | RedisCluster):
             servers = servers_of(self._client, is_ours=False)
         else:

@@ -119,7 +119,7 @@ class PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
         await asyncio.shield(self._begin_search())
         if self.master_address is None:
             raise MasterNotFoundError(f"no Sentinel knows the primary of {self.service_name!r}")
-        return cast("_Address", self.master_address)
+        return self.master_address
 
     def look_again(self) -> None:
         """Ask the Sentinels if it is time; nobody waits for it."""
@@ -188,4 +188,5 @@ class PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
             return Primary(-1, None)
 
     def _adopt(self, primary: Primary) -> None:
-        self._epoch, self.master_address = primary
+        self._epoch = primary.epoch
+        self.master_address: _Address | None = primary.address

@@ -7,6 +7,7 @@ server is left running for one's own requests.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ def _unusable(url: str, namespace: str) -> str | None:
 
     The cache itself would go on without it, but there would be nothing to see.
     """
+    logging.getLogger("asgi_cache").setLevel(logging.ERROR)  # what it would warn of is said here
     try:
         asyncio.run(_reach(open_store(url, namespace)))
     except ConfigurationError as error:

@@ -44,6 +44,8 @@ class Breaker:
     ) -> None:
         self.is_closed: bool = True
         """Everything passes."""
+        self.why: str = ""
+        """What went wrong before it opened."""
         self._is_probed = False
         self._monotonic = monotonic
         self._jitter = jitter
@@ -85,6 +87,7 @@ class Breaker:
         self._failed_at = self._monotonic()
         self._failures += 1
         if self._failures >= FAILURES:
+            self.why = why
             self._pauses = pauses(self._jitter)
             self._open()
             logger.warning("the store is left alone, as it does not answer: %s", why)

@@ -36,7 +36,7 @@ class Guard:
             CircuitOpen: It is not to be.
         """
         if not self.breaker.is_closed:
-            raise CircuitOpen("the store is left alone, as it did not answer")
+            raise CircuitOpen(f"the store is left alone since it failed: {self.breaker.why}")
 
     async def run(
         self,

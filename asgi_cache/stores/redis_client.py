@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
@@ -112,11 +113,27 @@ async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
 
 async def replies_to(client: Redis, commands: Sequence[Command]) -> list[Any]:
     """Send *commands* in one piece, and return the replies, among which may be errors."""
-    return await replies_on(client.connection_pool, commands)
+    return await _replies_on(client.connection_pool, commands)
 
 
-async def replies_on(pool: Any, commands: Sequence[Command]) -> list[Any]:
-    """Do the same on a connection of *pool*."""
+class Turns:
+    """A pool, whose connections are had by those who want one in the order in which they came.
+
+    redis-py's wakes who has waited longest, but lets a newcomer take the connection meanwhile;
+    and if who was woken gives up at that moment, others go on waiting for what is free.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self._turns = asyncio.Semaphore(pool.max_connections)
+
+    async def replies_to(self, commands: Sequence[Command]) -> list[Any]:
+        """Send *commands* in one piece, and return the replies, among which may be errors."""
+        async with self._turns:
+            return await _replies_on(self.pool, commands)
+
+
+async def _replies_on(pool: Any, commands: Sequence[Command]) -> list[Any]:
     connection = await pool.get_connection()
     try:
         await connection.send_packed_command(packed(commands))

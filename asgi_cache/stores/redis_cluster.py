@@ -17,7 +17,6 @@ from asgi_cache.stores.redis_client import (
     MAX_CONNECTIONS,
     Command,
     plain,
-    replies_on,
     without_errors,
 )
 from asgi_cache.stores.redis_nodes import Node, Nodes
@@ -142,7 +141,7 @@ class ClusterServers:
         node, before = parcels[0].node, [(b"ASKING",)] if parcels[0].is_asking else []
         commands = [command for parcel in parcels for command in (*before, *parcel.commands)]
         try:
-            replies = iter(await replies_on(self._nodes.pool_of(node), commands))
+            replies = iter(await self._nodes.turns_of(node).replies_to(commands))
         except BaseException as error:
             self._nodes.doubt(node)  # who gives up may do so since the node is down
             for parcel in parcels:

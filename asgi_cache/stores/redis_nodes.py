@@ -14,7 +14,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, RedisClusterException, RedisError, SlotNotCoveredError
 from redis.exceptions import ConnectionError as NoConnection
 
-from asgi_cache.stores.redis_client import FAILURES, plain
+from asgi_cache.stores.redis_client import FAILURES, Turns, plain
 
 NODE_TIMEOUT: Final = 0.5
 """Seconds that one node may take to say which node has which slot."""
@@ -49,7 +49,7 @@ class Nodes:
         self._settings = _settings_of(client)
         self._manager = _manager_like(client.nodes_manager, self._settings)
         self._named = dict(self._manager.startup_nodes)
-        self._pools: dict[Node, BlockingConnectionPool] = {}
+        self._turns: dict[Node, Turns] = {}
         self._is_doubted = False
         self._suspect: Node | None = None
         self._search: Task[Exception | None] | None = None
@@ -85,7 +85,7 @@ class Nodes:
         host = redirection.host or (by.host if by else "")
         return Node(*self._manager.remap_host_port(host, redirection.port))
 
-    def pool_of(self, node: Node | None) -> BlockingConnectionPool:
+    def turns_of(self, node: Node | None) -> Turns:
         """Return the connections to *node*.
 
         Raises:
@@ -93,9 +93,9 @@ class Nodes:
         """
         if node is None:
             raise ClusterNotFound("no node has the slot")
-        if node not in self._pools:
-            self._pools[node] = self._new_pool(node)
-        return self._pools[node]
+        if node not in self._turns:
+            self._turns[node] = Turns(self._new_pool(node))
+        return self._turns[node]
 
     def doubt(self, suspect: Node | None) -> None:
         """Note that what is known turned out wrong, perhaps since *suspect* is down."""
@@ -113,8 +113,8 @@ class Nodes:
         if self._search is not None:
             self._search.cancel()
             await asyncio.wait([self._search])
-        pools, self._pools = self._pools, {}
-        closing = [pool.aclose() for pool in pools.values()]
+        left, self._turns = self._turns, {}
+        closing = [turns.pool.aclose() for turns in left.values()]
         closing += [self._manager.aclose(), self._manager.aclose("startup_nodes")]
         await asyncio.gather(*closing, return_exceptions=True)
 
@@ -148,8 +148,8 @@ class Nodes:
 
     async def _leave_those_gone(self) -> None:
         there = {Node(n.host, int(n.port)) for n in self._manager.nodes_cache.values()}
-        for node in self._pools.keys() - there:
-            pool: Any = self._pools.pop(node)
+        for node in self._turns.keys() - there:
+            pool = self._turns.pop(node).pool
             await pool.update_active_connections_for_reconnect()
             with suppress(*FAILURES):
                 await pool.disconnect(inuse_connections=False)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
-from asgi_cache.stores.redis_client import Command, replies_to, transaction
+from asgi_cache.stores.redis_client import Command, Turns, without_errors
 from asgi_cache.stores.redis_cluster import ClusterServers
 
 __all__ = ["ClusterServers", "OneServer", "Servers", "servers_of"]
@@ -59,6 +59,7 @@ class OneServer:
     def __init__(self, client: Redis, *, is_ours: bool) -> None:
         """Take a *client*; unless it is ours, `close` leaves it open."""
         self._client = client
+        self._turns = Turns(client.connection_pool)
         self._is_ours = is_ours
 
     @property
@@ -71,8 +72,8 @@ class OneServer:
     ) -> tuple[list[Any], list[Any]]:
         """Send all in one piece: *commands*, and one ``MGET`` of *names*."""
         if not names:
-            return await replies_to(self._client, commands) if commands else [], []
-        *replies, found = await replies_to(self._client, [*commands, (b"MGET", *names)])
+            return await self._turns.replies_to(commands) if commands else [], []
+        *replies, found = await self._turns.replies_to([*commands, (b"MGET", *names)])
         if isinstance(found, ResponseError):
             return replies, [found] * len(names)
         if len(found) != len(names):
@@ -81,7 +82,10 @@ class OneServer:
 
     async def transaction(self, commands: Sequence[Command]) -> list[Any]:
         """Have *commands* executed with no other in between; their replies."""
-        return await transaction(self._client, commands)
+        *_, replies = without_errors(
+            await self._turns.replies_to([(b"MULTI",), *commands, (b"EXEC",)])
+        )
+        return without_errors(replies)
 
     async def close(self) -> None:
         """Close the client's connections, unless it is the user's."""

@@ -175,6 +175,7 @@ class Meddler:
     def __init__(self, client, meddle):
         self.connection_pool = self
         self.pool = client.connection_pool
+        self.max_connections = self.pool.max_connections
         self.meddle = meddle
 
     async def get_connection(self):

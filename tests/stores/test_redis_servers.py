@@ -101,7 +101,7 @@ async def eventually(attempt, seconds=PROMOTION):
 def pools_of(servers):
     """Return the connections that commands go by."""
     if isinstance(servers, ClusterServers):
-        return list(servers._nodes._pools.values())
+        return [turns.pool for turns in servers._nodes._turns.values()]
     return [servers._client.connection_pool]
 
 
@@ -208,6 +208,28 @@ async def test_who_gives_up_leaves_no_reply_to_others(servers):
         await asyncio.gather(*(ask(chance.uniform(0, 0.02)) for _ in range(100)))
     assert all(await asyncio.gather(*(ask(DEADLINE) for _ in range(200))))
     assert not any(pool._in_use_connections for pool in pools_of(servers))
+
+
+async def test_connection_is_had_by_who_came_first(server):
+    """Who waits for a connection is not overtaken, nor forgotten if the one before gives up."""
+    async with of_one(server, max_connections=1) as servers:
+        order = []
+
+        async def ask(number):
+            await servers.ask([(b"GET", b"n")])
+            order.append(number)
+
+        with server.hung():
+            asking = [asyncio.create_task(ask(number)) for number in range(4)]
+            await turns()
+            asking[1].cancel()
+        while not asking[0].done():
+            await turns(1)
+        asking[2].cancel()
+        asking.append(asyncio.create_task(ask(4)))
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.wait(asking)
+        assert order == [0, 3, 4]
 
 
 @pytest.mark.parametrize(("connections", "spare"), [(1, False), (2, True)])
@@ -451,7 +473,7 @@ class TestCluster:
             of_cluster(cluster, client_name="left") as servers,
         ):
             await servers.ask([], KEYS)
-            pool = servers._nodes.pool_of(Node("127.0.0.1", server.port))
+            pool = servers._nodes.turns_of(Node("127.0.0.1", server.port)).pool
             idle, used = [await pool.get_connection() for _ in range(2)]
             await pool.release(idle)
             servers._nodes.doubt(None)
@@ -461,7 +483,7 @@ class TestCluster:
             assert await connections_named(admin, "left") == 1
             await pool.release(used)
             await gone(admin, "left")
-            assert Node("127.0.0.1", server.port) not in servers._nodes._pools
+            assert Node("127.0.0.1", server.port) not in servers._nodes._turns
 
     async def test_connections_are_bounded(self, cluster):
         """Who finds all connections to a node in use waits for one."""
@@ -564,14 +586,14 @@ class TestCluster:
         client = make_cluster_client("rediss+cluster", [("127.0.0.1", 1)], ssl_password="s3cret")
         nodes = servers_of(client, is_ours=True)._nodes
         (first,) = nodes._manager.startup_nodes.values()
-        pool = nodes.pool_of(Node("127.0.0.1", 1))
+        pool = nodes.turns_of(Node("127.0.0.1", 1)).pool
         for settings in (pool.connection_kwargs, first.connection_kwargs):
             assert settings["ssl_password"] == "s3cret"
 
     def test_connections_do_as_they_are_told(self):
         """They repeat nothing, take nothing that was not asked for, and are kept alive."""
         client = make_cluster_client("redis+cluster", [("127.0.0.1", 1)])
-        pool = servers_of(client, is_ours=True)._nodes.pool_of(Node("127.0.0.1", 1))
+        pool = servers_of(client, is_ours=True)._nodes.turns_of(Node("127.0.0.1", 1)).pool
         assert pool.connection_kwargs["retry"].get_retries() == 0
         assert pool.connection_kwargs["protocol"] == 2
         assert pool.connection_kwargs["socket_timeout"] is None

@@ -107,11 +107,8 @@ class PurgeLog:
             for purge in self._softened.get(tag, ())
             if purge.position > birth
         ]
-        other = [
-            purge.soft_at
-            for purge in (*self._joint, *self._withheld)
-            if purge.position > birth and _names(purge, carried)
-        ]
+        later = [purge for purge in self._joint if purge.position > birth]
+        other = [purge.soft_at for purge in (*later, *self._withheld) if _names(purge, carried)]
         return min((-inf if at is None else at for at in soft + other), default=inf)
 
     def _note(self, purge: Purge) -> None:

@@ -163,7 +163,7 @@ def test_soft_purges_do_not_make_a_hard_one_forgotten():
         pytest.param(Purge(NOWHERE, ("a",), soft_at=3.0), ("a",), 3, id="soft"),
     ],
 )
-@pytest.mark.parametrize("birth", [0, 5, 7])
+@pytest.mark.parametrize("birth", [0, 5, 7, 1_790_000_000_000 << 24])
 def test_what_the_log_does_not_have_yet_is_withheld(purge, tags, expected, birth):
     """Whenever it was made: nobody can tell which responses are younger than such a purge."""
     log = log_with(Purge(5, ("z",)))

@@ -7,7 +7,6 @@ anything is read from the store. One that is in the log already voids a little m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from sys import maxsize
 from typing import Final
 
 from asgi_cache.stores.base import Purge
@@ -16,8 +15,8 @@ from asgi_cache.tags import EVERYTHING
 MOST: Final = 1000
 """Purges beyond which all of them become one of everything."""
 
-NOWHERE: Final = maxsize
-"""Their position: after all that is in the log."""
+NOWHERE: Final = -1
+"""Their position, as they have none in the log."""
 
 
 class Unacknowledged:

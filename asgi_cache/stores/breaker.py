@@ -21,7 +21,7 @@ FAILURES: Final = 3
 """Failures in a row that open it; those of what was under way at the same time count as one."""
 
 FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 4.0
+LONGEST_PAUSE: Final = 2.0
 """Seconds that it is open for, at the first time and at the most; it doubles in between."""
 
 Jitter = Callable[[float, float], float]

@@ -101,7 +101,7 @@ def test_each_failed_probe_doubles_the_pause(breaker, clock):
         clock.now += breaker.remaining
         breaker.begin_probe()
         breaker.end_probe(answered=False)
-    assert seen == pytest.approx([0.5, 1.0, 2.0, 4.0, 4.0, 4.0])
+    assert seen == pytest.approx([0.5, 1.0, 2.0, 2.0, 2.0, 2.0])
 
 
 def test_what_had_passed_before_counts_for_nothing_later(breaker, clock):

@@ -30,9 +30,11 @@ _Address: TypeAlias = tuple[str, int]
 """A host and a port."""
 
 _STORE_OPERATIONS: Final = (
-    *("look", "get", "put", "delete", "landed", "claim", "release"),
+    *("look", "look_unlinked", "get", "put", "delete", "landed", "claim", "release"),
     *("follow", "append", "close"),
 )
+
+_STORE_PROPERTIES: Final = ("lag", "is_current", "is_shared", "patience")
 
 
 def open_store(
@@ -84,7 +86,7 @@ def _adopt(
 
 
 def _has_operations(source: object) -> bool:
-    return all(hasattr(source, name) for name in ("lag", "is_current", "is_shared")) and all(
+    return all(hasattr(source, name) for name in _STORE_PROPERTIES) and all(
         callable(getattr(source, name, None)) for name in _STORE_OPERATIONS
     )
 

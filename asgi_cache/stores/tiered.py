@@ -19,6 +19,7 @@ from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Held, LogReader, Record, Store
+from asgi_cache.stores.breaker import State
 from asgi_cache.stores.guard import backoff
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.s3fifo import S3Fifo
@@ -96,6 +97,16 @@ class TieredStore(Store):
     def evictions(self) -> int:
         """How many of them had to go before their time."""
         return self._records.evictions
+
+    @property
+    def state(self) -> State:
+        """Of the circuit breaker before the shared store."""
+        return self.shared.state
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many purges wait for the log to take them."""
+        return self.shared.unacknowledged
 
     @property
     def patience(self) -> float:

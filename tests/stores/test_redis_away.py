@@ -286,6 +286,7 @@ async def test_closing_does_not_wait_for_a_server_that_hangs(server):
                 await store.put(KEY, RESPONSE, 60)
             with pytest.raises(PurgeNotAcknowledged):
                 await store.append(["a"], hasty=True)
+            assert (store.state, store.unacknowledged) == (store.shared.state, 1)
             began_at = time.monotonic()
             await store.close()
             assert time.monotonic() - began_at < 2 + BOUND

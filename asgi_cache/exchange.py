@@ -244,10 +244,11 @@ class Exchange:
         directives = effective_directives(asked.request, asked.rule)
         insists = directives.no_cache or directives.max_age == 0
         vary, birth = found.vary, self._services.holdings.birth()
+        withholding = self._services.holdings.log.withholding
         for _ in range(2):  # a flight may show by which fields the response varies
             key = _shared_key(asked, vary)
             sought = Sought(
-                asked, found.stored, key, birth, insists=insists, patience=self._patience
+                asked, found.stored, key, birth, withholding, insists, patience=self._patience
             )
             flight = self._services.flights.under_way(sought.flight_key)
             if flight is not None and insists:
@@ -297,8 +298,9 @@ class Exchange:
             asked.request, method=method, fields=fields, directives=RequestDirectives()
         )
         whole = replace(asked, request=request)
-        key, birth = _shared_key(whole, vary), self._services.holdings.birth()
-        sought = Sought(whole, stored, key, birth, for_later=True)
+        key, holdings = _shared_key(whole, vary), self._services.holdings
+        withholding = holdings.log.withholding
+        sought = Sought(whole, stored, key, holdings.birth(), withholding, for_later=True)
         scope = {**self._app_scope(whole, stored), "method": method}
         work = partial(refresh, self._services, sought, self._app, scope)
         self._services.flights.begin_in_background(sought.flight_key, fields, work)

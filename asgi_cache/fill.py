@@ -41,6 +41,8 @@ class Sought:
     """Of the responses that are to be shared: its primary key, and what it varies by."""
     birth: Birth
     """Where the purge log was when it was asked for."""
+    withholding: int = 0
+    """What was to be purged then that the log did not have (`PurgeLog.withholding`)."""
     insists: bool = False
     """Nothing will do that was made before."""
     for_later: bool = False
@@ -51,7 +53,8 @@ class Sought:
     @property
     def flight_key(self) -> bytes:
         """Return the key under which others join: nobody joins what a purge overtook."""
-        return digest([self.key, self.birth.log, b"%d" % self.birth.position])
+        known = (self.birth.position, self.withholding)
+        return digest([self.key, self.birth.log, *(b"%d" % number for number in known)])
 
 
 class Fill:

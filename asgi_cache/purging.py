@@ -37,6 +37,8 @@ class PurgeLog:
         self.position: int = 0
         self.changes: int = 0
         """How often it has become known that something was purged."""
+        self.withholding: int = 0
+        """A number for what is withheld, another one each time; 0: nothing is."""
         self._limit = limit
         self._floor = 0
         self._purged: dict[str, int] = {}
@@ -65,6 +67,7 @@ class PurgeLog:
     def withhold(self, purges: Sequence[Purge]) -> None:
         """Void what *purges* name, which the log does not have yet; those are all of them."""
         self.changes += 1
+        self.withholding = self.withholding + 1 if purges else 0
         self._withheld = tuple(purges)
 
     def judge(

@@ -306,6 +306,38 @@ async def test_what_was_purged_here_is_not_served_without_the_log(process):
         await cache.cache.close()
 
 
+async def test_nobody_joins_a_run_that_a_purge_overtook_which_the_log_does_not_have(
+    process, server
+):
+    """What the run is about to answer is older than the purge, acknowledged or not."""
+    known, may_end = ["old"], anyio.Event()
+
+    async def app(scope, receive, send):
+        answer = Response(known[0].encode())
+        if answer.body == b"old":
+            await may_end.wait()
+        await answer.send_to(scope, send)
+
+    cache = process(app)
+    with Redis(port=server.port) as client:
+        await ask(process(App()), "/another")
+        client.replicaof("127.0.0.1", "1")
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask, cache)
+                await anyio.wait_all_tasks_blocked()
+                known[0] = "new"
+                with pytest.raises(PurgeNotAcknowledged):
+                    await cache.cache.purge(everything=True)
+                with anyio.move_on_after(5):
+                    assert (await ask(cache)).body == b"new"
+                    known[0] = "answered"
+                may_end.set()
+        finally:
+            client.replicaof("NO", "ONE")
+    assert known[0] == "answered"
+
+
 async def test_only_variants_that_are_here_are_served_without_the_log(process):
     """Each request gets its own, or the app's."""
     with running_redis() as server:

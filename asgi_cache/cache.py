@@ -38,7 +38,7 @@ from asgi_cache.services import Services
 from asgi_cache.shortcut import Pending, Shortcut
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.urls import open_store
-from asgi_cache.tags import TAG_FIELDS
+from asgi_cache.tags import TAG_FIELDS, is_writable
 from asgi_cache.targets import Targets
 from asgi_cache.throttle import Throttle
 from asgi_cache.warming import KnownUser, warm_all, warming_scope
@@ -207,6 +207,9 @@ class Cache:
             *select.user(user),
             *select.everything(everything),
         ]
+        for name in named:
+            if not is_writable(name):
+                raise ValueError(f"{name!r} is not text that anything could be called by")
         if not named:
             raise ValueError("purge what? tags=, url=, path=, route=, user= or everything=True")
         soft_at = self._services.clock() if soft else None

@@ -160,3 +160,12 @@ def are_storable(tags: Sequence[str]) -> bool:
     return len(tags) <= LIMIT and all(
         len(tag) <= LENGTH_LIMIT and tag.isprintable() for tag in tags
     )
+
+
+def is_writable(name: str) -> bool:
+    """Whether *name* can be written in UTF-8: what cannot is in no log, and names nothing."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

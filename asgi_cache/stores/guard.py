@@ -65,12 +65,14 @@ class Guard:
         self.breaker.note_success()
         return result
 
-    async def probe(self, operation: Callable[[], Awaitable[object]]) -> None:
+    async def probe(
+        self, operation: Callable[[], Awaitable[object]], seconds: float | None = None
+    ) -> None:
         """Try whether a server answers again that was left alone."""
         self.breaker.begin_probe()
         answered = False
         try:
-            await within(self.timeout, operation())
+            await within(seconds or self.timeout, operation())
             answered = True
         except StoreUnavailable:
             pass

@@ -18,7 +18,7 @@ from asgi_cache.stores.breaker import pauses
 from asgi_cache.stores.guard import Guard
 from asgi_cache.stores.redis_client import within
 from asgi_cache.stores.redis_link import Link
-from asgi_cache.stores.redis_log import RedisLog
+from asgi_cache.stores.redis_log import RedisLog, pack_purge
 from asgi_cache.stores.redis_servers import Servers
 from asgi_cache.stores.unacknowledged import Unacknowledged
 
@@ -26,6 +26,9 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 TIMEOUT: Final = 1.0
 """Seconds that a purge may take, which matters more than the moment it takes."""
+
+TOGETHER: Final = 50
+"""Purges that are repeated at once, so that each time at least some of many are taken."""
 
 FIRST_REPEAT: Final = 0.05
 """Seconds before a purge is repeated that failed while the server is thought to be there."""
@@ -57,7 +60,12 @@ class Purges:
 
         Nobody can tell what became of one whose reply is lost, so that it is repeated.
         *linked* returns the link, which may be another when the first try has failed.
+
+        Raises:
+            PurgeNotAcknowledged: The log does not have it in time.
+            ValueError: It cannot be written, and must not be waited with.
         """
+        pack_purge(purge)
         deadline = self._monotonic() + TIMEOUT
         if self._guard.breaker.is_closed and not self.waiting:
             attempt = partial(self._log.append, linked().servers, [purge])
@@ -79,17 +87,16 @@ class Purges:
 
     async def catch_up(self, servers: Servers) -> None:
         """Have the log take what it does not have yet, and read it to its end."""
-        last, purges = self.waiting.pending()
-        if not purges:
-            await self._log.catch_up(servers)
-            return
-        try:
-            await self._log.append(servers, purges)
-        except ResponseError:
-            self._is_log_taking = False
-            raise
-        self._is_log_taking = True
-        self.waiting.acknowledge(last)
+        while self.waiting:
+            last, purges = self.waiting.first(TOGETHER)
+            try:
+                await self._log.append(servers, purges)
+            except ResponseError:
+                self._is_log_taking = False
+                raise
+            self._is_log_taking = True
+            self.waiting.acknowledge(last)
+        await self._log.catch_up(servers)
 
     def try_again(self, link: Link) -> None:
         """See to it that a server which failed is tried again, when it is time."""
@@ -112,8 +119,8 @@ class Purges:
             await asyncio.sleep(pause if breaker.is_closed else breaker.remaining)
             if breaker.is_closed:
                 with suppress(StoreUnavailable):
-                    await self._guard.run(catch_up)
+                    await self._guard.run(catch_up, TIMEOUT)
             else:
-                await self._guard.probe(catch_up)
+                await self._guard.probe(catch_up, TIMEOUT)
             if not self.waiting:
                 return

@@ -7,6 +7,7 @@ anything is read from the store. One that is in the log already voids a little m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from asgi_cache.stores.base import Purge
@@ -46,9 +47,10 @@ class Unacknowledged:
         self._tell()
         return self._last
 
-    def pending(self) -> tuple[int, list[Purge]]:
-        """Return the last one's number, and all of them."""
-        return self._last, list(self._purges.values())
+    def first(self, most: int) -> tuple[int, list[Purge]]:
+        """Return the first of them, *most* at the most, and the number of the last of those."""
+        some = list(islice(self._purges.items(), most))
+        return (some[-1][0] if some else 0), [purge for _, purge in some]
 
     def acknowledge(self, last: int) -> None:
         """Note that the log has all up to the *last* one."""

@@ -379,3 +379,11 @@ async def test_urls_of_a_mounted_app(cached):
     await cache.cache.purge(everything=True)
     await cache.cache.warm(target)
     assert await is_stored(cache, target, root_path="/api")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("what", [{"tags": "\ud800"}, {"path": "/\ud800"}])
+async def test_a_name_that_is_no_text_is_refused(cached, what):
+    """Nothing that is stored can be called so, and no log could take it."""
+    with pytest.raises(ValueError, match="not text"):
+        await cached(App()).cache.purge(**what)

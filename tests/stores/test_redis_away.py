@@ -227,6 +227,30 @@ async def test_purges_that_no_server_took_are_logged_when_the_store_is_closed(ca
     assert "purges were not acknowledged: 2" in caplog.messages
 
 
+async def test_a_purge_that_cannot_be_written_does_not_wait(server):
+    """It would be tried for ever, and nothing else be read before it."""
+    async with opened(server.url, options="local=0&timeout=5s") as store:
+        with pytest.raises(ValueError, match="surrogates"):
+            await store.append(["\ud800"])
+        assert (store.unacknowledged, await store.get(KEY)) == (0, None)
+
+
+async def test_more_purges_than_fit_into_one_try_are_all_delivered():
+    """However many wait, and however long each of them is."""
+    with running_redis() as server:
+        reader = RecordingReader()
+        async with opened(server.url, reader) as store:
+            await store.get(KEY)
+            server.stop()
+            tags = [[f"{number}:{tag}" * 10 for tag in range(100)] for number in range(400)]
+            for each in tags:
+                with pytest.raises(PurgeNotAcknowledged):
+                    await store.append(each, hasty=True)
+            server.start()
+            await recovered(store)
+        assert reader.tags == [tuple(each) for each in tags]
+
+
 async def test_a_store_that_is_closed_delivers_what_waits(server):
     """One try more, as there will be none."""
     reader = RecordingReader()

@@ -137,7 +137,7 @@ async def test_followers_get_the_first_byte_when_the_leader_does(cached):
     assert ({a.body for a in answers}, len(runs)) == ({b"onetwo"}, 1)
 
 
-async def test_a_response_for_one_request_alone_is_asked_for_in_parallel(cached):
+async def test_b21_a_response_for_one_request_alone_is_asked_for_in_parallel(cached):
     """When the head shows that it cannot be shared, nobody waits for the body, nor again."""
     head_sent, finish = asyncio.Event(), asyncio.Event()
     running = []
@@ -227,7 +227,7 @@ async def test_variants_are_runs_of_their_own(cached):
     assert app.runs == 2
 
 
-async def test_a_request_after_a_purge_does_not_join_an_older_flight(cached):
+async def test_b20_a_request_after_a_purge_does_not_join_an_older_flight(cached):
     """What was being made when the purge came is for those who asked before it."""
     app = Gate(Response(b"old"), Response(b"new"))
     cache = cached(app, rules=RULES)
@@ -322,7 +322,7 @@ async def test_a_304_answers_all(cached, clock):
 # Leaders that leave or fail
 
 
-async def test_a_leader_that_is_cancelled_does_not_stop_the_run(cached):
+async def test_b17_a_leader_that_is_cancelled_does_not_stop_the_run(cached):
     """Followers are answered, and the response is stored."""
     app = Gate()
     cache = cached(app, rules=RULES)
@@ -468,7 +468,7 @@ async def test_nobody_joins_a_run_whose_app_has_been_told_that_all_have_left(cac
     assert (await ask(cache)).body == b"halfwhole"
 
 
-async def test_followers_of_a_run_that_raised_run_in_parallel(cached):
+async def test_b18_followers_of_a_run_that_raised_run_in_parallel(cached):
     """One failure is one client's; the others ask for themselves, at once and not in turn."""
     app = Gate(ZeroDivisionError(), Response())
     cache = cached(app, rules=RULES)
@@ -605,7 +605,7 @@ async def test_an_exception_after_the_response_is_the_leaders(cached):
 # Streams
 
 
-async def test_events_are_passed_on_at_once_and_to_their_own_client(cached):
+async def test_b24_events_are_passed_on_at_once_and_to_their_own_client(cached):
     """Server-sent events are no answer to another request, and have no end to wait for."""
     app_runs, received = [], []
     end = asyncio.Event()
@@ -629,7 +629,7 @@ async def test_events_are_passed_on_at_once_and_to_their_own_client(cached):
     await asyncio.gather(*tasks)
 
 
-async def test_what_is_too_large_to_store_waits_for_its_readers(cached):
+async def test_b25_what_is_too_large_to_store_waits_for_its_readers(cached):
     """The app is kept from running ahead, so that memory is bounded by what may be stored."""
     sent, may_read = [], asyncio.Semaphore(0)
 

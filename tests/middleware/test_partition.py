@@ -142,7 +142,7 @@ async def test_a_user_id_that_is_none_falls_back_to_the_credentials(cached):
         assert (await ask(cache, fields=who)).body == who["Authorization"].encode()
 
 
-async def test_a_user_id_that_raises_leaves_the_request_to_the_app(cached, caplog):
+async def test_b30_a_user_id_that_raises_leaves_the_request_to_the_app(cached, caplog):
     """A hook of the user's that fails costs a hit, not a request."""
     app = App()
     cache = cached(app, rules={"/": 60}, user_id=lambda request: 1 / 0)

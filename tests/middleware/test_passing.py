@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("kind", ["websocket", "something-new"])
-async def test_other_protocols_reach_the_app_as_they_are(cached, kind):
+async def test_b26_other_protocols_reach_the_app_as_they_are(cached, kind):
     """The very objects that the server gave are what the app gets."""
     calls = []
 

@@ -129,7 +129,7 @@ async def test_the_purge_is_done_before_the_client_hears_of_its_write(cached):
     assert seen == [b"new"]
 
 
-async def test_a_fill_that_a_purge_overtook_is_not_served(cached):
+async def test_b09_a_fill_that_a_purge_overtook_is_not_served(cached):
     """It is born before the purge, however late it is stored."""
     gate, started = anyio.Event(), anyio.Event()
 

@@ -152,7 +152,7 @@ async def test_entries_swapped_between_users_are_misses(process, server):
         assert (await ask(cache, fields={"Authorization": who})).body == who.encode()
 
 
-async def test_a_lost_log_resurrects_nothing(process, server):
+async def test_b12_a_lost_log_resurrects_nothing(process, server):
     """Without the log nobody can say what was purged, so nothing is served."""
     cache = process(App(Response(b"old"), Response(), Response(b"new")))
     await ask(cache)
@@ -162,7 +162,7 @@ async def test_a_lost_log_resurrects_nothing(process, server):
     assert (await ask(cache)).body == b"new"
 
 
-async def test_an_unreachable_redis_leaves_the_app(process):
+async def test_b01_an_unreachable_redis_leaves_the_app(process):
     """Refused connections cost no request."""
     app = App()
     cache = process(app, f"redis://127.0.0.1:{free_port()}")
@@ -172,7 +172,7 @@ async def test_an_unreachable_redis_leaves_the_app(process):
     assert "asgi-cache; fwd=bypass; detail=store-" in answer["cache-status"]
 
 
-async def test_a_hung_redis_costs_no_more_than_its_timeout(process):
+async def test_b02_a_hung_redis_costs_no_more_than_its_timeout(process):
     """One deadline an operation, and no second one after the first has passed."""
     with running_redis() as server:
         cache = process(App(), server.url + "?timeout=100ms&local=0")

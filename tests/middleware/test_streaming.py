@@ -91,7 +91,7 @@ async def test_it_is_in_the_store_before_the_last_chunk_leaves(cached):
         ),
     ],
 )
-async def test_what_is_not_complete_is_passed_on_and_not_stored(cached, messages):
+async def test_b23_what_is_not_complete_is_passed_on_and_not_stored(cached, messages):
     """The client sees just the messages that the app sent, and nothing is kept of them."""
     cache = cached(sends(*messages), rules={"/": 60})
     for _ in range(2):
@@ -110,7 +110,7 @@ async def test_what_is_not_complete_is_passed_on_and_not_stored(cached, messages
         pytest.param([start(content_length="1"), part(b"a")], id="after-the-end"),
     ],
 )
-async def test_an_exception_goes_on_as_without_the_cache(cached, messages):
+async def test_b22_an_exception_goes_on_as_without_the_cache(cached, messages):
     """It propagates after just those messages that the app had sent."""
     app = sends(*messages, ZeroDivisionError())
     answer = Answer()
@@ -144,7 +144,7 @@ async def test_an_announced_length_over_the_limit_is_said_so(cached):
     assert answer.cache_status == "asgi-cache; fwd=uri-miss; detail=too-large"
 
 
-async def test_work_in_the_background_does_not_delay_the_response(cached):
+async def test_b26_work_in_the_background_does_not_delay_the_response(cached):
     """What the app does after its last chunk comes after the response is sent and stored."""
     log = []
 
@@ -170,7 +170,7 @@ async def test_a_stream_to_a_client_that_has_it_is_a_304(cached):
     assert ((await ask(cache)).body, app.runs) == (b"ab", 1)
 
 
-async def test_apps_under_a_rule_are_not_offered_ways_around_the_cache(cached):
+async def test_b27_apps_under_a_rule_are_not_offered_ways_around_the_cache(cached):
     """A body that is sent as a path would not be seen."""
     app = App()
     offered = {"http.response.pathsend": {}, "http.response.debug": {}}

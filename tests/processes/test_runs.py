@@ -29,7 +29,7 @@ async def test_five_hundred_clients_of_four_processes_cause_one_run(workers, dat
     assert database.get("runs:slow:popular") == "1"
 
 
-async def test_a_process_that_is_killed_holds_nobody_up_for_long(workers, begin, database):
+async def test_b19_a_process_that_is_killed_holds_nobody_up_for_long(workers, begin, database):
     """Others wait for its lease to end, and then one of them runs the app."""
     doomed, path = begin(), "/slow/orphan?seconds=1"
     async with anyio.create_task_group() as tasks:

@@ -236,7 +236,7 @@ async def test_b14_credentials_are_not_in_errors(caplog):
     assert "s3cret" not in caplog.text
 
 
-async def test_tls_failure(server):
+async def test_b14_tls_failure(server):
     """A server that speaks no TLS is unavailable to who asks for it."""
     async with opened(server.url.replace("redis:", "rediss:")) as store:
         with pytest.raises(StoreUnavailable):

@@ -341,7 +341,7 @@ class TestCluster:
                 cluster.move_key(there, source, target)
                 cluster.end_move(slot, target)
 
-    async def test_nothing_is_lost_while_slots_are_moved(self, cluster):
+    async def test_b13_nothing_is_lost_while_slots_are_moved(self, cluster):
         """Under load, each command is executed once wherever its key has got to."""
         keys = [b"{load}%d" % number for number in range(20)]
         source, slot = cluster.owner(keys[0]), key_slot(keys[0])

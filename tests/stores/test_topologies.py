@@ -177,7 +177,7 @@ async def works_again(store):
 
 @pytest.mark.parametrize("topology", ["sentinels", "cluster"])
 @pytest.mark.parametrize("fault", ["killed", "hung"])
-async def test_primary_is_lost_under_load(request, topology, fault):
+async def test_b12_primary_is_lost_under_load(request, topology, fault):
     """Requests fail until a replica is promoted, none of them otherwise than as unavailable."""
     servers = request.getfixturevalue(topology)
     name = f"{NAMESPACE}:log".encode()

@@ -114,10 +114,9 @@ class Exchange:
             if found.stored is None and await self._serve_part(asked):
                 return
         except StoreUnavailable as error:
-            self.outcome.detail = detail_of(error)
-            if not await self._serve_unlinked(asked):
-                why = Unanswerable("bypass", detail_of(error), asked.receive)
-                await self._bypass(why, target, rule)
+            detail = "store-open" if isinstance(error, CircuitOpen) else "store-unavailable"
+            if not await self._serve_unlinked(asked, detail):
+                await self._bypass(Unanswerable("bypass", detail, asked.receive), target, rule)
             return
         if found.stored is None:
             await self._fetch(found.reason, asked, found)
@@ -145,10 +144,11 @@ class Exchange:
         )
         return await patiently(self._patience, looking)
 
-    async def _serve_unlinked(self, asked: Asked) -> bool:
+    async def _serve_unlinked(self, asked: Asked, detail: str) -> bool:
         """Answer from this process's own copy if the rule prefers that to asking the app.
 
-        What was purged elsewhere while the store was out of reach is not known here.
+        What was purged elsewhere while the store was out of reach, as *detail* says, is not
+        known here.
         """
         if asked.rule.unlinked != "serve":
             return False
@@ -158,9 +158,8 @@ class Exchange:
         reuse = assess(found.stored, asked.request, asked.rule, self._services.clock())
         if not isinstance(reuse, Reuse) or reuse.ttl <= 0:
             return False
-        self.outcome.hit, self.outcome.ttl = True, reuse.ttl
-        answer = reply(asked.request, found.stored, self._services.clock())
-        await self._responder.reply(answer, reuse.age)
+        self.outcome.detail = detail
+        await self._reply_from(asked, found.stored, reuse)
         return True
 
     async def _serve(
@@ -168,6 +167,9 @@ class Exchange:
     ) -> None:
         if reuse.refresh and has_background():
             self._begin_refresh(asked, stored, vary)
+        await self._reply_from(asked, stored, reuse)
+
+    async def _reply_from(self, asked: Asked, stored: StoredResponse, reuse: Reuse) -> None:
         self.outcome.hit, self.outcome.ttl = True, reuse.ttl
         await self._responder.reply(reply(asked.request, stored, self._services.clock()), reuse.age)
 
@@ -377,11 +379,6 @@ def _shared_key(asked: Asked, vary: tuple[bytes, ...]) -> bytes:
 def _content_with_a_run(asked: Asked) -> Asked:
     """Return what a client asks who wants no stored response, once the app runs after it asked."""
     return replace(asked, request=replace(asked.request, directives=RequestDirectives()))
-
-
-def detail_of(error: StoreUnavailable) -> str:
-    """Return what ``Cache-Status`` says of a store that did not answer."""
-    return "store-open" if isinstance(error, CircuitOpen) else "store-unavailable"
 
 
 def _chance() -> float:

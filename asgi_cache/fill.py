@@ -9,11 +9,12 @@ from contextlib import suppress
 from starlette.types import ASGIApp, Receive, Scope
 
 from asgi_cache.asking import Asked
+from asgi_cache.backoff import doubling
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.events import End, Event, Head, Part, Settled, is_of_one_request
 from asgi_cache.flight import Flight
 from asgi_cache.holdings import Birth
-from asgi_cache.lease import WAIT, Lease, Turn, pauses
+from asgi_cache.lease import FIRST_LOOK, LAST_LOOK, WAIT, Lease, Turn
 from asgi_cache.patience import Patience, patiently
 from asgi_cache.policy.key import digest
 from asgi_cache.policy.message import StoredResponse
@@ -105,7 +106,7 @@ class Fill:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT
         patience = self._sought.patience
-        for pause in pauses():
+        for pause in doubling(FIRST_LOOK, LAST_LOOK):
             asking = asyncio.gather(self._lease.take(), self._look_again())
             try:
                 turn, found = await patiently(patience, asking)

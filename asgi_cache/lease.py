@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum, auto
-from random import uniform
 from secrets import token_bytes
 
 from asgi_cache.errors import StoreUnavailable
@@ -93,11 +91,3 @@ class Lease:
     async def _claim_again(self) -> None:
         with suppress(StoreUnavailable):  # there is another try before it ends
             await self._holdings.claim(self._name, self._token, TTL)
-
-
-def pauses() -> Iterator[float]:
-    """Yield the seconds to wait before each look at another's lease, spread at random."""
-    pause = FIRST_LOOK
-    while True:
-        yield pause * uniform(0.5, 1.0)  # noqa: S311 - nobody gains by guessing it
-        pause = min(2 * pause, LAST_LOOK)

@@ -127,14 +127,14 @@ class Shortcut:
         if held is None or (ready := held.ready) is None:
             return self._take_first(scope, line, names)
         if "user" in scope or not self._telling.isdisjoint(names):
-            return self._take_target(scope, line, is_plain=False)
+            return self._take_target(self._known.get(line), scope, line, is_plain=False)
         if (
             not ready.since <= self._clock() < ready.until
             or ready.changes != self._log.changes
             or type(stored := held.record) is not StoredResponse
             or (self._may_be_behind and not self._store.is_current)
         ):
-            return self._take_target(scope, line, is_plain=True)
+            return self._take_target(self._known.get(line), scope, line, is_plain=True)
         if held.reads < MOST_READS:
             held.reads += 1
         fields = [*stored.fields, *ready.fields]
@@ -151,13 +151,13 @@ class Shortcut:
         if target.is_passed:
             return PASS
         is_plain = "user" not in scope and self._telling.isdisjoint(names)
-        return self._take_target(scope, line, is_plain=is_plain)
+        return self._take_target(target, scope, line, is_plain=is_plain)
 
     def _take_target(
-        self, scope: Scope, line: Line, *, is_plain: bool
+        self, target: Target | None, scope: Scope, line: Line, *, is_plain: bool
     ) -> Messages | Pending | None:
         """Return the answer to a request; one that is *plain* is no more than its line."""
-        target, headers = self._known.get(line), scope["headers"]
+        headers = scope["headers"]
         if target is None or target.rule is None or target.key is None or self._always_asks:
             return None
         if not is_plain or target.rule.vary:

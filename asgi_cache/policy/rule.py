@@ -54,6 +54,6 @@ class Rule:
     coherence: Literal["bounded", "strict"] = "bounded"
     """``strict``: each look-up asks the store that all processes share, not a copy of its own."""
     unlinked: Literal["forward", "serve"] = "forward"
-    """While the store is out of reach: ``serve`` own copies, whatever was purged elsewhere."""
+    """``serve``: own copies answer while the store is out of reach, even if purged elsewhere."""
     store_private: bool = False
     """Store ``private`` responses too, in their user's own partition."""

@@ -15,6 +15,8 @@ from math import inf
 from random import uniform
 from typing import Final
 
+from asgi_cache.backoff import Draw, doubling
+
 logger: logging.Logger = logging.getLogger(__name__)
 
 FAILURES: Final = 3
@@ -23,9 +25,6 @@ FAILURES: Final = 3
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 2.0
 """Seconds that it is open for, at the first time and at the most; it doubles in between."""
-
-Jitter = Callable[[float, float], float]
-"""Draws a number from the first to the second."""
 
 
 class State(Enum):
@@ -40,7 +39,7 @@ class Breaker:
     """The breaker of one store in one process."""
 
     def __init__(
-        self, monotonic: Callable[[], float] = time.monotonic, jitter: Jitter = uniform
+        self, monotonic: Callable[[], float] = time.monotonic, draw: Draw = uniform
     ) -> None:
         self.is_closed: bool = True
         """Everything passes."""
@@ -48,10 +47,10 @@ class Breaker:
         """What went wrong before it opened."""
         self._is_probed = False
         self._monotonic = monotonic
-        self._jitter = jitter
+        self._draw = draw
         self._failures = 0
         self._failed_at = -inf
-        self._pauses = pauses(jitter)
+        self._pauses = self._pauses_anew()
         self._open_until = -inf
 
     @property
@@ -88,7 +87,7 @@ class Breaker:
         self._failures += 1
         if self._failures >= FAILURES:
             self.why = why
-            self._pauses = pauses(self._jitter)
+            self._pauses = self._pauses_anew()
             self._open()
             logger.warning("the store is left alone, as it does not answer: %s", why)
 
@@ -113,16 +112,5 @@ class Breaker:
         self.is_closed = False
         self._open_until = self._monotonic() + next(self._pauses)
 
-
-def pauses(
-    jitter: Jitter = uniform, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE
-) -> Iterator[float]:
-    """Yield the seconds for which to be open: twice as long each time, up to the longest.
-
-    Each is drawn from its upper half, so that processes which lost a server together do not
-    come back to it together, and none comes back at once.
-    """
-    pause = first
-    while True:
-        yield jitter(pause / 2, pause)
-        pause = min(2 * pause, longest)
+    def _pauses_anew(self) -> Iterator[float]:
+        return doubling(FIRST_PAUSE, LONGEST_PAUSE, self._draw)

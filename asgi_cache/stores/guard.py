@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from random import uniform
 from typing import Final, TypeVar
 
+from asgi_cache.backoff import full_jitter
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
 from asgi_cache.stores.breaker import Breaker
 from asgi_cache.stores.redis_client import LOST, within
@@ -42,7 +42,6 @@ class Guard:
         self,
         operation: Callable[[], Awaitable[T]],
         seconds: float | None = None,
-        retries: int = RETRIES,
     ) -> T:
         """Do *operation*, and do it again if its connection breaks, all within the deadline.
 
@@ -56,7 +55,7 @@ class Guard:
         self.admit()
         began_at = self._monotonic()
         try:
-            result = await within(seconds or self.timeout, _repeated(operation, retries))
+            result = await within(seconds or self.timeout, _repeated(operation))
         except StoreRefused:
             raise
         except StoreUnavailable as error:
@@ -80,23 +79,13 @@ class Guard:
             self.breaker.end_probe(answered=answered)
 
 
-def backoff(first: float, times: int) -> Iterator[float]:
-    """Yield so many pauses in seconds: from 0 to *first*, to twice that, and so on.
-
-    They are drawn from the whole range (full jitter), which spreads those best that
-    failed together.
-    """
-    for number in range(times):
-        yield uniform(0.0, first * 2**number)  # noqa: S311 - nobody gains by guessing it
-
-
-async def _repeated(operation: Callable[[], Awaitable[T]], retries: int) -> T:
+async def _repeated(operation: Callable[[], Awaitable[T]]) -> T:
     left: Iterator[float] | None = None
     while True:
         try:
             return await operation()
         except LOST:
-            left = left or backoff(FIRST_PAUSE, retries)
+            left = left or full_jitter(FIRST_PAUSE, RETRIES)
             pause = next(left, None)
             if pause is None:
                 raise

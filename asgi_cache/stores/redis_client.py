@@ -42,9 +42,11 @@ the others come of connections that are lost at a bad moment, and of replies tha
 what was asked for.
 """
 
-
 LOST: Final = (RedisConnectionError, OSError, RuntimeError)
 """Those after which another connection may do."""
+
+Address: TypeAlias = tuple[str, int]
+"""A host and a port."""
 
 Command: TypeAlias = tuple[bytes, ...]
 """A command's name and its arguments."""
@@ -89,16 +91,6 @@ def in_milliseconds(seconds: float) -> bytes:
     return b"%d" % max(1, round(seconds * 1000))
 
 
-async def transaction(client: Redis, commands: Sequence[Command]) -> list[Any]:
-    """Have *commands* executed with no other in between; their replies.
-
-    Raises:
-        ResponseError: One of them failed; the others were executed all the same.
-    """
-    *_, replies = await exchange(client, [(b"MULTI",), *commands, (b"EXEC",)])
-    return without_errors(replies)
-
-
 async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
     """Send *commands* in one piece, and return the replies as they are.
 
@@ -108,12 +100,7 @@ async def exchange(client: Redis, commands: Sequence[Command]) -> list[Any]:
     Raises:
         ResponseError: One of them was refused; the replies to the others were read.
     """
-    return without_errors(await replies_to(client, commands))
-
-
-async def replies_to(client: Redis, commands: Sequence[Command]) -> list[Any]:
-    """Send *commands* in one piece, and return the replies, among which may be errors."""
-    return await _replies_on(client.connection_pool, commands)
+    return without_errors(await _replies_on(client.connection_pool, commands))
 
 
 class Turns:

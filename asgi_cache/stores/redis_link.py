@@ -73,20 +73,20 @@ class Batch:
 
     def refuse(self, key: bytes, error: ResponseError) -> None:
         """Tell all who wait for *key* still that its server does not give it."""
-        for future in self.waiting[key]:
-            if not future.done():
-                future.set_exception(refusal(error))
+        _fail(self.waiting[key], refusal(error))
 
     def fail(self, error: StoreUnavailable) -> None:
         """Tell all who wait still that there is no answer, and why."""
-        kind, why = type(error), str(error)  # each is raised with a traceback of its own
         for futures in self.waiting.values():
-            for future in futures:
-                if not future.done():
-                    future.set_exception(kind(why))
-        for _, operation in self.operations:
-            if not operation.done():
-                operation.set_exception(kind(why))
+            _fail(futures, error)
+        _fail([future for _, future in self.operations], error)
+
+
+def _fail(futures: Sequence[Future[Any]], error: StoreUnavailable) -> None:
+    """Raise *error* where somebody waits still, each with a traceback of its own."""
+    for future in futures:
+        if not future.done():
+            future.set_exception(type(error)(str(error)))
 
 
 @dataclass(slots=True)

@@ -12,9 +12,10 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
+from asgi_cache.backoff import doubling
 from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
 from asgi_cache.stores.base import LogReader, Purge
-from asgi_cache.stores.breaker import pauses
+from asgi_cache.stores.breaker import LONGEST_PAUSE
 from asgi_cache.stores.guard import Guard
 from asgi_cache.stores.redis_client import within
 from asgi_cache.stores.redis_link import Link
@@ -115,7 +116,7 @@ class Purges:
     async def _recover(self, link: Link) -> None:
         """Try once; or, while purges wait, until they were taken."""
         breaker, catch_up = self._guard.breaker, partial(self.catch_up, link.servers)
-        for pause in pauses(first=FIRST_REPEAT):
+        for pause in doubling(FIRST_REPEAT, LONGEST_PAUSE):
             await asyncio.sleep(pause if breaker.is_closed else breaker.remaining)
             if breaker.is_closed:
                 with suppress(StoreUnavailable):

@@ -6,7 +6,7 @@ import asyncio
 from asyncio import Future, Task
 from collections.abc import Sequence
 from math import inf
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, NamedTuple, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
 from redis.asyncio.sentinel import (
@@ -18,7 +18,13 @@ from redis.asyncio.sentinel import (
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import NoPermissionError
 
-from asgi_cache.stores.redis_client import FAILURES, MAX_CONNECTIONS, exchange, plain
+from asgi_cache.stores.redis_client import (
+    FAILURES,
+    MAX_CONNECTIONS,
+    Address,
+    exchange,
+    plain,
+)
 
 SENTINEL_TIMEOUT: Final = 0.5
 """Seconds that one Sentinel may take to answer."""
@@ -26,20 +32,17 @@ SENTINEL_TIMEOUT: Final = 0.5
 PAUSE: Final = 1.0
 """Seconds after which the Sentinels are asked again, while connections are in use."""
 
-_Address: TypeAlias = tuple[str, int]
-"""A host and a port."""
-
 
 class Primary(NamedTuple):
     """A server that was made the primary, by how many failovers there had been."""
 
     epoch: int
-    address: _Address | None
+    address: Address | None
 
 
 def make_sentinel_client(
     scheme: str,
-    sentinels: Sequence[_Address],
+    sentinels: Sequence[Address],
     service: str,
     *,
     sentinel_username: str | None = None,
@@ -74,7 +77,7 @@ class PrimaryConnection(SentinelManagedConnection):
             await self.disconnect(nowait=True)
         await super().connect()  # type: ignore[no-untyped-call]
 
-    async def connect_to(self, address: _Address) -> None:
+    async def connect_to(self, address: Address) -> None:
         """Connect to *address*, and have the server confirm that it is the primary.
 
         A Sentinel can be late to know, and a replica answers reads all the same: from a log
@@ -110,7 +113,7 @@ class PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
         self._answered: Future[None] | None = None
         self._searched_at = -inf
 
-    async def get_master_address(self) -> _Address:
+    async def get_master_address(self) -> Address:
         """Ask the Sentinels, with all others who would; the first good answer is enough.
 
         Raises:
@@ -189,4 +192,4 @@ class PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
 
     def _adopt(self, primary: Primary) -> None:
         self._epoch = primary.epoch
-        self.master_address: _Address | None = primary.address
+        self.master_address: Address | None = primary.address

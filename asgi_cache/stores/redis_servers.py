@@ -12,8 +12,6 @@ from redis.exceptions import ResponseError
 from asgi_cache.stores.redis_client import Command, Turns, without_errors
 from asgi_cache.stores.redis_cluster import ClusterServers
 
-__all__ = ["ClusterServers", "OneServer", "Servers", "servers_of"]
-
 
 class Servers(Protocol):
     """Has commands executed, each by the server that has its key.
@@ -72,7 +70,7 @@ class OneServer:
     ) -> tuple[list[Any], list[Any]]:
         """Send all in one piece: *commands*, and one ``MGET`` of *names*."""
         if not names:
-            return await self._turns.replies_to(commands) if commands else [], []
+            return await self._turns.replies_to(commands), []
         *replies, found = await self._turns.replies_to([*commands, (b"MGET", *names)])
         if isinstance(found, ResponseError):
             return replies, [found] * len(names)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from asgi_cache.backoff import full_jitter
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Held, LogReader, Record, Store
 from asgi_cache.stores.breaker import State
-from asgi_cache.stores.guard import backoff
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.s3fifo import S3Fifo
 from asgi_cache.values import value
@@ -249,7 +249,7 @@ class TieredStore(Store):
 async def _after(former: _Write | None, work: _Work) -> None:
     if former is not None:
         await asyncio.wait([former.task])
-    for pause in backoff(FIRST_PAUSE, RETRIES):
+    for pause in full_jitter(FIRST_PAUSE, RETRIES):
         try:
             return await work()
         except (CircuitOpen, StoreRefused):  # it would not help

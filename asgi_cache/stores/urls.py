@@ -17,7 +17,7 @@ from asgi_cache.quantities import parse_duration, parse_size
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.memory import MemoryStore
 from asgi_cache.stores.redis import DEFAULT_TIMEOUT, LAG, RedisStore
-from asgi_cache.stores.redis_client import make_client
+from asgi_cache.stores.redis_client import Address, make_client
 from asgi_cache.stores.redis_cluster import make_cluster_client
 from asgi_cache.stores.redis_sentinel import make_sentinel_client
 from asgi_cache.stores.tiered import DEFAULT_BYTES, TieredStore
@@ -25,9 +25,6 @@ from asgi_cache.wording import Unfit, shorten, suggest
 
 _Reader: TypeAlias = Callable[[str], Any]
 """Returns what an option's value means, or raises `Unfit`."""
-
-_Address: TypeAlias = tuple[str, int]
-"""A host and a port."""
 
 _STORE_OPERATIONS: Final = (
     *("look", "look_unlinked", "get", "put", "delete", "landed", "claim", "release"),
@@ -117,7 +114,7 @@ def _split(source: str) -> SplitResult:
     return url
 
 
-def _split_list(source: str, example: str, port: int) -> tuple[SplitResult, list[_Address]]:
+def _split_list(source: str, example: str, port: int) -> tuple[SplitResult, list[Address]]:
     """Take a URL with several addresses apart: what else there is in it, and each of them.
 
     An address is named in an error only if what comes before it has been found to be in order.
@@ -129,7 +126,7 @@ def _split_list(source: str, example: str, port: int) -> tuple[SplitResult, list
     return url, [_read_address(address, example, port) for address in listed.split(",")]
 
 
-def _read_address(address: str, example: str, port: int) -> _Address:
+def _read_address(address: str, example: str, port: int) -> Address:
     try:
         url = urlsplit(f"//{address}")
         host, given = url.hostname, url.port

@@ -8,12 +8,13 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from redis import Redis
 
 from benchmarks.coherence import flights, following, purges, tags, unshared
 from benchmarks.coherence.table import Results, markdown
+from benchmarks.named import named
 from tests.redis_server import RedisServer, running_redis
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
@@ -28,7 +29,7 @@ def main() -> None:
     print(table)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "coherence.md").write_text(table)
-    (RESULTS / "coherence.json").write_text(json.dumps(_plain(found), indent=1) + "\n")
+    (RESULTS / "coherence.json").write_text(json.dumps(named(found), indent=1) + "\n")
 
 
 def _measure(server: RedisServer, machine: str) -> Results:
@@ -59,15 +60,6 @@ def _machine(server: RedisServer) -> str:
         f"{cores} cores, with Python {platform.python_version()} and Redis {redis} "
         f"(load average before: {busy:.1f})"
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return *value* with names in place of positions."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    return value
 
 
 if __name__ == "__main__":

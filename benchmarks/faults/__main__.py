@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.faults.client import Client
 from benchmarks.faults.contestants import CONTESTANTS, Contestant, served
@@ -22,6 +22,7 @@ from benchmarks.faults.places import ON_ONE_SERVER, Fault
 from benchmarks.faults.several import ON_SEVERAL
 from benchmarks.faults.table import Results, Row, markdown
 from benchmarks.faults.trial import Phases, Trial
+from benchmarks.named import named
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 FAULTS: Final = ON_ONE_SERVER | ON_SEVERAL
@@ -47,7 +48,7 @@ def main() -> None:
     if not (asked.quick or asked.fault or asked.cache):
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "faults.md").write_text(table)
-        (RESULTS / "faults.json").write_text(json.dumps(_plain(found), indent=1) + "\n")
+        (RESULTS / "faults.json").write_text(json.dumps(named(found), indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,17 +82,6 @@ def _machine() -> str:
         f"{cores} cores, with Python {platform.python_version()} and Redis {redis} "
         f"(load average before: {os.getloadavg()[0]:.1f})"
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return *value* with names in place of positions."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    return value
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from redis import Redis
 
 from asgi_cache import CacheMiddleware
 from tests.bare import App, Response, ask
+from tests.proxy import late, proxied, reply
 from tests.redis_server import running_redis
 from tests.stores.probes import turns
 
@@ -40,45 +41,23 @@ async def process(own):
         await cache.cache.close()
 
 
-class Proxy:
-    """Between the cache and Redis: delays, cuts, or drops what Redis says."""
+def cut_after(size):
+    """Let the client have so many bytes of a reply, and no more of the connection."""
 
-    def __init__(self, port):
-        self.port, self.delay, self.cut, self.drop = port, 0.0, None, False
-        self.writers = []
+    async def pass_on(conversation, data):
+        await reply(conversation, data[:size])
+        conversation.client.close()
 
-    async def __aenter__(self):
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"redis://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/0"
-        return self
+    return pass_on
 
-    async def __aexit__(self, *_):
-        self.server.close()
-        for w in self.writers:
-            w.close()
 
-    async def _serve(self, reader, writer):
-        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writers += [writer, up_writer]
-        await asyncio.gather(
-            self._pump(reader, up_writer, False),
-            self._pump(up_reader, writer, True),
-            return_exceptions=True,
-        )
+def delayed(seconds):
+    """Let each reply wait for one of *seconds*."""
 
-    async def _pump(self, reader, writer, down):
-        while data := await reader.read(65536):
-            if down:
-                if self.delay:
-                    await asyncio.sleep(self.delay() if callable(self.delay) else self.delay)
-                if self.drop:
-                    continue
-                if self.cut is not None:
-                    writer.write(data[: self.cut])
-                    writer.close()
-                    return
-            writer.write(data)
-        writer.close()
+    async def pass_on(conversation, data):
+        await late(random.choice(seconds))(conversation, data)
+
+    return pass_on
 
 
 async def test_b05_a_connection_that_was_closed_while_idle(process, own):
@@ -106,13 +85,13 @@ async def test_b05_a_restart(process, own):
 
 @pytest.mark.parametrize("cut", [0, 1, 5, 20, 60])
 async def test_b06_a_reset_in_mid_reply(own, cut):
-    async with Proxy(own.port) as proxy:
+    async with proxied(own.port) as proxy:
         cache = CacheMiddleware(App(), store=proxy.url + "?timeout=1s", rules=RULES)
         await ask(cache)
-        proxy.cut = cut
+        proxy.on_reply = cut_after(cut)
         assert (await ask(cache)).body == b"hello"
         assert (await ask(cache, method="POST")).status == 200
-        proxy.cut = None
+        proxy.heal()
         await ask(cache)
         assert "hit" in (await ask(cache)).cache_status
         await cache.cache.close()
@@ -121,14 +100,14 @@ async def test_b06_a_reset_in_mid_reply(own, cut):
 async def test_b03_late_answers_reach_nobody_else(own):
     """Random delays around the deadline: every answer is the one for its own URL."""
     random.seed(7)
-    async with Proxy(own.port) as proxy:
+    async with proxied(own.port) as proxy:
         app = App(
             lambda s: Response(s["path"].encode(), {"Vary": "A"} if len(s["path"]) % 2 else {})
         )
         cache = CacheMiddleware(
             app, store=proxy.url + "?timeout=20ms&max_connections=3", rules=RULES
         )
-        proxy.delay = lambda: random.choice([0, 0, 0.01, 0.019, 0.021, 0.04])
+        proxy.on_reply = delayed([0, 0, 0.01, 0.019, 0.021, 0.04])
 
         async def one(n):
             path = "/" + "x" * (n % 7)
@@ -136,7 +115,7 @@ async def test_b03_late_answers_reach_nobody_else(own):
 
         for _ in range(12):
             await asyncio.gather(*(one(n) for n in range(14)))
-        proxy.delay = 0
+        proxy.heal()
         async with asyncio.timeout(10):
             while "detail=store-" in (await ask(cache)).cache_status:
                 await turns()

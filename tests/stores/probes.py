@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
 
 
 async def turns(count=10):
@@ -28,3 +29,16 @@ async def gone(admin, name):
     async with asyncio.timeout(5):
         while await connections_named(admin, name):
             pass  # pragma: no cover
+
+
+@asynccontextmanager
+async def listening(answer):
+    """Run a server that does *answer* with each connection; its URL."""
+
+    async def respond(reader, writer):
+        await answer(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    async with server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import pytest
 
-from asgi_cache.stores.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker, State, pauses
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
+from asgi_cache.stores.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker, State
+from tests.bare import Clock
 
 
 def upper(low, high):
@@ -26,7 +15,7 @@ def upper(low, high):
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture
@@ -139,11 +128,3 @@ def test_one_line_for_each_change(breaker, clock, caplog):
         "the store is left alone, as it does not answer: it did not answer",
         "the store answers again",
     ]
-
-
-def test_pauses_are_spread():
-    """Processes that lost a server together do not come back to it together."""
-    firsts = [next(pauses()) for _ in range(200)]
-    assert FIRST_PAUSE / 2 <= min(firsts) < 0.7 * FIRST_PAUSE
-    assert 0.8 * FIRST_PAUSE < max(firsts) <= FIRST_PAUSE
-    assert max(islice(pauses(), 20)) <= LONGEST_PAUSE

@@ -17,7 +17,7 @@ from asgi_cache.errors import ConfigurationError, StoreUnavailable
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.urls import open_store
 from tests.redis_server import free_port, running_redis
-from tests.stores.probes import commands_seen, connections_named, gone, turns
+from tests.stores.probes import commands_seen, connections_named, gone, listening, turns
 from tests.stores.records import KEY, OTHER_KEY, RESPONSE, RecordingReader, response_under
 
 pytestmark = pytest.mark.anyio
@@ -47,19 +47,6 @@ async def opened(url, reader=None):
         yield store
     finally:
         await store.close()
-
-
-@asynccontextmanager
-async def listening(answer):
-    """Run a server that does *answer* with each connection; return its URL."""
-
-    async def respond(reader, writer):
-        await answer(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(respond, "127.0.0.1", 0)
-    async with server:
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}?timeout=2s"
 
 
 OPERATIONS = {
@@ -154,7 +141,7 @@ async def test_reply_to_something_else(reply):
         await reader.read(1)
         await _send(writer, reply)
 
-    async with listening(answer) as url, opened(url) as store:
+    async with listening(answer) as url, opened(url + "?timeout=2s") as store:
         with pytest.raises(StoreUnavailable):
             await store.get(KEY)
 
@@ -179,7 +166,7 @@ async def test_bad_reply(reply):
         await reader.read(1)
         await _send(writer, reply)
 
-    async with listening(answer) as url, opened(url) as store:
+    async with listening(answer) as url, opened(url + "?timeout=2s") as store:
         for operation in OPERATIONS.values():
             with pytest.raises(StoreUnavailable):
                 await operation(store)

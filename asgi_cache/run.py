@@ -14,6 +14,7 @@ from asgi_cache.errors import StoreUnavailable
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.flight import has_background
 from asgi_cache.holdings import Birth
+from asgi_cache.patience import patiently
 from asgi_cache.policy import status
 from asgi_cache.policy.cache_control import parse_response
 from asgi_cache.policy.fields import Fields, vary_names
@@ -211,8 +212,9 @@ class Run:
         cost = max(0.0, self._services.clock() - self._requested_at)
         content = body if former is None else former.body
         stored = stored_response(received, key, content, *self._birth, tags, cost)
+        keeping = self._holdings.keep(stored, variant, primary, self._asked.tags, former)
         try:
-            await self._holdings.keep(stored, variant, primary, self._asked.tags, former)
+            await patiently(self._holdings.patience(), keeping)
         except StoreUnavailable:
             return stored, "store-unavailable"
         return stored, None

@@ -46,6 +46,8 @@ class Breaker:
         self.why: str = ""
         """What went wrong before it opened."""
         self._is_probed = False
+        self._probe = 0
+        """The number of the last one."""
         self._monotonic = monotonic
         self._draw = draw
         self._failures = 0
@@ -91,12 +93,16 @@ class Breaker:
             self._open()
             logger.warning("the store is left alone, as it does not answer: %s", why)
 
-    def begin_probe(self) -> None:
-        """Let one pass."""
+    def begin_probe(self) -> int:
+        """Let one pass; its number."""
         self._is_probed = True
+        self._probe += 1
+        return self._probe
 
-    def end_probe(self, *, answered: bool) -> None:
-        """Close it, or leave it open for longer."""
+    def end_probe(self, probe: int, *, answered: bool) -> None:
+        """Close it, or leave it open for longer, if that *probe* was not abandoned."""
+        if not self._is_probed or probe != self._probe:
+            return
         self._is_probed = False
         if answered:
             self.is_closed, self._failures = True, 0

@@ -68,7 +68,7 @@ class Guard:
         self, operation: Callable[[], Awaitable[object]], seconds: float | None = None
     ) -> None:
         """Try whether a server answers again that was left alone."""
-        self.breaker.begin_probe()
+        probe = self.breaker.begin_probe()
         answered = False
         try:
             await within(seconds or self.timeout, operation())
@@ -76,7 +76,7 @@ class Guard:
         except StoreUnavailable:
             pass
         finally:
-            self.breaker.end_probe(answered=answered)
+            self.breaker.end_probe(probe, answered=answered)
 
 
 async def _repeated(operation: Callable[[], Awaitable[T]]) -> T:

@@ -190,7 +190,7 @@ class RedisStore(Store):
     ) -> int:
         """Append a purge; the reader knows of it when this returns."""
         purge = Purge(NOWHERE, tuple(tags), all_of, soft_at)
-        return await self._purges.append(self._linked, purge, hasty=hasty)
+        return await self._purges.append(self._linked(), purge, hasty=hasty)
 
     def behind(self) -> float:
         """Seconds since the reader knew, for certain, all purges that had been acknowledged."""
@@ -230,6 +230,7 @@ class RedisStore(Store):
         link, self._link = self._link, None
         if link is None or not link.is_here:
             return
+        link.is_closing = True
         for waiting in (link.tail, link.recovery):
             if waiting is not None:
                 waiting.cancel()
@@ -253,6 +254,7 @@ class RedisStore(Store):
         """Return the link of this process and event loop; a client works in no other."""
         if self._link is None or not self._link.is_here:
             self._link = self._new_link(self._link)
+            self._purges.begin_anew(self._link)
         return self._link
 
     def _new_link(self, former: Link | None) -> Link:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from redis.exceptions import ResponseError
 
@@ -17,6 +17,8 @@ from asgi_cache.errors import StoreUnavailable
 from asgi_cache.stores.base import Held
 from asgi_cache.stores.redis_client import Command, refusal, within
 from asgi_cache.stores.redis_servers import Servers
+
+T = TypeVar("T")
 
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds that it may take to close the connections."""
@@ -103,7 +105,9 @@ class Link:
     """Waits for purges."""
     recovery: Task[None] | None = None
     """Tries whether a server that had failed answers again."""
-    tasks: set[Task[None]] = field(default_factory=set[Task[None]])
+    tasks: set[Task[Any]] = field(default_factory=set[Task[Any]])
+    is_closing: bool = False
+    """Whether nothing is to be begun that would go on."""
     ending: AsyncGenerator[None] = field(init=False)
     """Closes the connections, when it is closed itself."""
 
@@ -122,7 +126,7 @@ class Link:
         """Whether it is of this process and of the event loop that runs."""
         return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> Task[None]:
+    def begin(self, work: Coroutine[Any, Any, T]) -> Task[T]:
         """Do *work* in the background; `close` of the store waits for it."""
         task = self.loop.create_task(work)
         self.tasks.add(task)

@@ -56,29 +56,41 @@ class Purges:
         """Tell *reader* what is to be withheld."""
         self.waiting.withhold = reader.withhold
 
-    async def append(self, linked: Callable[[], Link], purge: Purge, *, hasty: bool) -> int:
+    async def append(self, link: Link, purge: Purge, *, hasty: bool) -> int:
         """Append *purge*; the reader knows of it when this returns the log's position.
 
-        Nobody can tell what became of one whose reply is lost, so that it is repeated.
-        *linked* returns the link, which may be another when the first try has failed.
+        Nobody can tell what became of one whose reply is lost, so that it is repeated. Whoever
+        is cancelled while it waits for this has asked for the purge all the same.
 
         Raises:
             PurgeNotAcknowledged: The log does not have it in time.
             ValueError: It cannot be written, and must not be waited with.
         """
         pack_purge(purge)
+        taking = link.begin(self._take(link, purge, hasty=hasty))
+        await asyncio.wait([taking])
+        position = taking.result()
+        if position is None:
+            raise PurgeNotAcknowledged("the purge log was not reached; the purge is repeated")
+        return position
+
+    async def _take(self, link: Link, purge: Purge, *, hasty: bool) -> int | None:
+        """Return the log's position when it has *purge*; nothing if it will be repeated still."""
         deadline = self._monotonic() + TIMEOUT
         if self._guard.breaker.is_closed and not self.waiting:
-            attempt = partial(self._log.append, linked().servers, [purge])
-            with suppress(StoreUnavailable):
+            attempt = partial(self._log.append, link.servers, [purge])
+            try:
                 return await self._guard.run(attempt, self._guard.timeout if hasty else TIMEOUT)
-        number, link = self.waiting.add(purge), linked()
+            except StoreUnavailable:
+                pass
+            except BaseException:  # the event loop ends, and with it what could try again
+                self.waiting.add(purge)
+                raise
+        number = self.waiting.add(purge)
         self.try_again(link)
         if not hasty and link.recovery is not None:
             await asyncio.wait([link.recovery], timeout=deadline - self._monotonic())
-        if not self.waiting.is_acknowledged(number):
-            raise PurgeNotAcknowledged("the purge log was not reached; the purge is repeated")
-        return self._log.reader.position
+        return self._log.reader.position if self.waiting.is_acknowledged(number) else None
 
     async def come_first(self, servers: Servers) -> None:
         """Have the log take what waits for it before anything else is asked of *servers*."""
@@ -102,11 +114,16 @@ class Purges:
     def try_again(self, link: Link) -> None:
         """See to it that a server which failed is tried again, when it is time."""
         is_needed = self.waiting or self._guard.breaker.is_due
-        if is_needed and (link.recovery is None or link.recovery.done()):
+        if is_needed and not link.is_closing and (link.recovery is None or link.recovery.done()):
             link.recovery = link.begin(self._recover(link))
 
+    def begin_anew(self, link: Link) -> None:
+        """Try again over a new *link*: what tried before has ended with the former one."""
+        self._is_log_taking = True
+        self.try_again(link)
+
     async def close(self, servers: Servers) -> None:
-        """Try for the last time, and say what is lost."""
+        """Try for the last time, and say what is lost unless the store is used again."""
         if self.waiting:
             with suppress(StoreUnavailable):
                 await within(self._guard.timeout, self.catch_up(servers))
@@ -118,10 +135,14 @@ class Purges:
         breaker, catch_up = self._guard.breaker, partial(self.catch_up, link.servers)
         for pause in doubling(FIRST_REPEAT, LONGEST_PAUSE):
             await asyncio.sleep(pause if breaker.is_closed else breaker.remaining)
-            if breaker.is_closed:
-                with suppress(StoreUnavailable):
+            try:
+                if breaker.is_closed:
                     await self._guard.run(catch_up, TIMEOUT)
-            else:
-                await self._guard.probe(catch_up, TIMEOUT)
+                else:
+                    await self._guard.probe(catch_up, TIMEOUT)
+            except StoreUnavailable:
+                pass
+            except Exception:
+                logger.exception("purges could not be repeated, and will be tried again")
             if not self.waiting:
                 return

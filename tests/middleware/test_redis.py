@@ -17,6 +17,7 @@ from asgi_cache import CacheMiddleware
 from asgi_cache.errors import PurgeNotAcknowledged
 from asgi_cache.stores.memory import MemoryStore
 from tests.bare import App, Response, ask
+from tests.proxy import late, proxied
 from tests.redis_server import free_port, redis_server, running_redis
 
 __all__ = ["redis_server"]
@@ -381,3 +382,18 @@ async def test_what_is_read_beside_much_else_is_found(process):
             tasks.start_soon(take, number)
     assert set(answers) == {"asgi-cache; hit"}
     assert app.runs == 1200
+
+
+async def test_all_that_storing_asks_for_shares_one_deadline(server):
+    """However many round trips a response takes that varies, its client waits for one timeout."""
+    async with proxied(server.port) as proxy:
+
+        async def app(scope, receive, send):
+            proxy.on_reply = late(0.4)
+            await Response(b"x", {"Vary": "Accept"}).send_to(scope, send)
+
+        cache = CacheMiddleware(app, store=f"{proxy.url}?local=0&timeout=500ms", rules=RULES)
+        answer = await ask(cache)
+        detail = "asgi-cache; fwd=uri-miss; detail=store-unavailable"
+        assert (answer.body, answer.cache_status) == (b"x", detail)
+        await cache.cache.close()

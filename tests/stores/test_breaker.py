@@ -75,8 +75,7 @@ def test_an_answered_probe_closes_it(breaker, clock):
     """It takes as many failures as before to open it again."""
     fail(breaker, clock, FAILURES)
     clock.now += FIRST_PAUSE
-    breaker.begin_probe()
-    breaker.end_probe(answered=True)
+    breaker.end_probe(breaker.begin_probe(), answered=True)
     fail(breaker, clock, FAILURES - 1)
     assert breaker.is_closed
 
@@ -88,8 +87,7 @@ def test_each_failed_probe_doubles_the_pause(breaker, clock):
     for _ in range(6):
         seen.append(breaker.remaining)
         clock.now += breaker.remaining
-        breaker.begin_probe()
-        breaker.end_probe(answered=False)
+        breaker.end_probe(breaker.begin_probe(), answered=False)
     assert seen == pytest.approx([0.5, 1.0, 2.0, 2.0, 2.0, 2.0])
 
 
@@ -114,16 +112,30 @@ def test_an_abandoned_probe_is_due_again(breaker, clock):
     assert breaker.is_due
 
 
+def test_nothing_is_heard_of_a_probe_that_was_abandoned(breaker, clock):
+    """It may be collected much later, when another one has been answered."""
+    fail(breaker, clock, FAILURES)
+    clock.now += FIRST_PAUSE
+    abandoned = breaker.begin_probe()
+    breaker.abandon_probe()
+    breaker.end_probe(abandoned, answered=True)
+    assert breaker.is_due
+    probe = breaker.begin_probe()
+    breaker.end_probe(abandoned, answered=False)
+    assert breaker.state is State.HALF_OPEN
+    breaker.end_probe(probe, answered=True)
+    breaker.end_probe(abandoned, answered=False)
+    assert breaker.is_closed
+
+
 def test_one_line_for_each_change(breaker, clock, caplog):
     """However much fails in between."""
     fail(breaker, clock, FAILURES)
     for _ in range(3):
         fail(breaker, clock)
         clock.now += LONGEST_PAUSE
-        breaker.begin_probe()
-        breaker.end_probe(answered=False)
-    breaker.begin_probe()
-    breaker.end_probe(answered=True)
+        breaker.end_probe(breaker.begin_probe(), answered=False)
+    breaker.end_probe(breaker.begin_probe(), answered=True)
     assert [record.getMessage() for record in caplog.records] == [
         "the store is left alone, as it does not answer: it did not answer",
         "the store answers again",

@@ -35,7 +35,7 @@ PIECES, PAUSE = 3, 0.003
 SOON = 0.015
 """Seconds within which most are cancelled, some at once; a reply takes about as long."""
 NAME = "caller"
-OPTIONS = f"?timeout={PATIENCE}s&max_connections={CONNECTIONS}&client_name={NAME}"
+OPTIONS = f"?max_connections={CONNECTIONS}&client_name={NAME}"
 COPIES = {"no-copies": "&local=0", "copies": "&local=16kb"}
 """So few that most of them are asked for again."""
 
@@ -89,7 +89,7 @@ class Caller:
     @property
     def is_mixed_up(self):
         """Whether a reply reached a wrong reader; what such a reader makes of it may differ."""
-        return bool(self.mixed_up) or self.store_corrupt > 0
+        return bool(self.mixed_up or self.failed) or self.store_corrupt > 0
 
     @property
     def store_corrupt(self):
@@ -164,11 +164,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(server, options, seed):
+async def calling(server, options, seed, patience=PATIENCE):
     """A caller of a store behind a proxy."""
     async with proxied(server.port) as proxy:
         reader = RecordingReader()
-        store = open_store(proxy.url + OPTIONS + options, "test")
+        store = open_store(f"{proxy.url}{OPTIONS}{options}&timeout={patience}s", "test")
         store.follow(reader)
         await store.get(KEYS[0])
         proxy.on_reply = crumbled(Random(seed), PIECES, PAUSE)
@@ -213,8 +213,11 @@ async def _all_slots(pool):
 
 @pytest.mark.usefixtures("broken_release")
 async def test_a_mix_up_would_be_seen(server):
-    """If connections went back with unread replies, the test above would see it soon."""
-    async with calling(server, COPIES["no-copies"], seed=1) as (_, caller):
+    """If connections went back with unread replies, the test above would see it soon.
+
+    Some would have a reply that is not theirs, and others would wait for one that is gone.
+    """
+    async with calling(server, COPIES["no-copies"], seed=1, patience=1) as (_, caller):
         with suppress(TimeoutError):
             await asyncio.wait_for(caller.run(CANCELLATIONS), PATIENCE)
         assert caller.is_mixed_up

@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from asgi_cache.errors import CircuitOpen, PurgeNotAcknowledged, StoreRefused, StoreUnavailable
@@ -15,7 +16,7 @@ from asgi_cache.stores.breaker import State
 from asgi_cache.stores.unacknowledged import NOWHERE
 from asgi_cache.stores.urls import open_store
 from tests.redis_server import free_port, running_redis
-from tests.stores.probes import commands_seen, listening
+from tests.stores.probes import commands_seen, listening, turns
 from tests.stores.records import KEY, RESPONSE, RecordingReader
 
 pytestmark = pytest.mark.anyio
@@ -305,3 +306,119 @@ async def test_closing_does_not_wait_for_a_server_that_hangs(server):
             await store.close()
             assert time.monotonic() - began_at < 2 + BOUND
         assert asyncio.all_tasks() == before
+
+
+def as_replica(server):
+    """Make the server one that refuses writes."""
+    with BlockingRedis(port=server.port) as admin:
+        admin.replicaof("127.0.0.1", "1")
+        admin.config_set("replica-serve-stale-data", "yes")
+
+
+def as_primary(server):
+    """Make it take writes again."""
+    with BlockingRedis(port=server.port) as admin:
+        admin.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_refused_purge_is_repeated_by_whatever_uses_the_store_next(server, is_closed):
+    """What would have repeated it has ended, with the store's closing or with its event loop."""
+    reader = RecordingReader()
+    store = open_store(f"{server.url}?local=0&timeout=5s", "test")
+    store.follow(reader)
+
+    async def refused():
+        await store.get(KEY)
+        as_replica(server)
+        with pytest.raises(PurgeNotAcknowledged):
+            await store.append(["a"], hasty=True)
+        await store.get(KEY)
+        if is_closed:
+            await store.close()
+
+    async def taken():
+        await store.get(KEY)
+        async with asyncio.timeout(5):
+            await recovered(store)
+        await store.close()
+
+    asyncio.run(refused())
+    as_primary(server)
+    asyncio.run(taken())
+    assert reader.tags == [("a",)]
+
+
+async def test_a_purge_goes_on_when_its_caller_is_cancelled():
+    """A deadline of the caller's own must not leave behind what it was to be rid of."""
+    reader = RecordingReader()
+    with running_redis() as server:
+        async with opened(server.url, reader) as store:
+            await store.get(KEY)
+            with server.hung():
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await store.append(["a"])
+                [purging] = store._link.tasks
+                await asyncio.wait([purging])
+                assert [purge.tags for purge in reader.withheld] == [("a",)]
+            await recovered(store)
+    assert set(reader.tags) == {("a",)}
+
+
+def test_a_purge_that_ends_with_its_event_loop_is_repeated_in_the_next_one(server):
+    """It is withheld until then."""
+    reader = RecordingReader()
+    store = open_store(f"{server.url}?local=0&timeout=5s", "test")
+    store.follow(reader)
+
+    async def interrupted():
+        purging = asyncio.create_task(store.append(["a"]))
+        await turns()
+        assert not purging.done()
+
+    async def taken():
+        assert [purge.tags for purge in reader.withheld] == [("a",)]
+        await store.get(KEY)
+        await store.close()
+
+    with server.hung():
+        asyncio.run(interrupted())
+    asyncio.run(taken())
+    assert set(reader.tags) == {("a",)}
+
+
+@pytest.mark.parametrize("is_hasty", [True, False])
+async def test_closing_waits_for_purges_that_are_under_way(server, is_hasty, caplog):
+    """What the log did not take by then is told, and no connection is opened for it again."""
+    before = asyncio.all_tasks()
+    async with opened(server.url) as store:
+        await store.get(KEY)
+        with server.hung():
+            purging = asyncio.create_task(store.append(["a"], hasty=is_hasty))
+            await turns()
+            await store.close()
+            with pytest.raises(PurgeNotAcknowledged):
+                await purging
+            assert "purges were not acknowledged: 1" in caplog.messages
+            assert (store._link, asyncio.all_tasks()) == (None, before)
+
+
+async def test_a_mistake_does_not_end_the_repeating(server, caplog):
+    """It is logged, and the purges are tried again."""
+    reader = RecordingReader()
+    async with opened(server.url, reader) as store:
+        await store.get(KEY)
+        append, mistakes = store._log.append, [AssertionError("mistake")]
+
+        async def fail_once(*args):
+            if mistakes:
+                raise mistakes.pop()
+            return await append(*args)
+
+        store._log.append = fail_once
+        waiting(store, "a")
+        store._purges.try_again(store._link)
+        await recovered(store)
+    assert reader.tags == [("a",)]
+    assert [record.exc_text is not None for record in caplog.records] == [True]

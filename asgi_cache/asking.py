@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope
 
 from asgi_cache.identity import NOBODY, Identity, user_name
 from asgi_cache.policy.cache_control import parse_request
-from asgi_cache.policy.fields import Fields, combined
+from asgi_cache.policy.fields import Fields, combined, name_of
 from asgi_cache.policy.key import digest, selecting_value
 from asgi_cache.policy.message import Request
 from asgi_cache.policy.rule import Rule
@@ -102,7 +102,7 @@ async def ask(
 ) -> Asked | Unanswerable:
     """Find out what a request asks for, and in whose name."""
     fields = scope["headers"]
-    names = frozenset(name for name, _ in fields)
+    names = frozenset(map(name_of, fields))
     obstacle = _obstacle(scope["method"], fields, names)
     if obstacle is not None:
         return Unanswerable("bypass", obstacle, receive)
@@ -137,7 +137,7 @@ def primary_key(
 ) -> bytes:
     """Return the primary key: what the line asks for, *content*, some fields, and for whom."""
     varying = [
-        *sorted({name for name, _ in fields if name in FORWARDED}),
+        *sorted(FORWARDED.intersection(map(name_of, fields))),
         *(name.lower().encode() for name in rule.vary),
     ]
     selecting = [part for name in varying for part in (name, selecting_value(fields, name))]

@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 from inspect import isawaitable
 from itertools import chain
-from operator import itemgetter
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from starlette.requests import Request as StarletteRequest
 from starlette.types import Scope
 
-from asgi_cache.policy.fields import Fields, is_token, lines
+from asgi_cache.policy.fields import Fields, has_any, is_token, lines, name_of
 from asgi_cache.policy.key import digest
 
 UserId: TypeAlias = Callable[[StarletteRequest], Awaitable[str | int | None] | str | int | None]
@@ -51,11 +50,13 @@ class Identity:
 
     def credentials(self, fields: Fields, *, cookies: bool) -> list[bytes]:
         """Return what the request shows of who it is from; empty if it shows nothing."""
+        if not has_any(fields, self.fields):
+            return []
         shown = [pair for pair in fields if pair[0] in self._names]
         if not cookies:
             shown = [pair for pair in shown if pair[0] != b"cookie"]
         if len(shown) > 1:
-            shown.sort(key=itemgetter(0))  # the order of fields that differ in name says nothing
+            shown.sort(key=name_of)  # the order of fields that differ in name says nothing
         parts = list(chain.from_iterable(shown))
         return parts + self._session_cookies(fields) if cookies and self._cookies else parts
 

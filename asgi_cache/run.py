@@ -17,7 +17,7 @@ from asgi_cache.holdings import Birth
 from asgi_cache.patience import patiently
 from asgi_cache.policy import status
 from asgi_cache.policy.cache_control import parse_response
-from asgi_cache.policy.fields import Fields, vary_names
+from asgi_cache.policy.fields import Fields, has_any, vary_names
 from asgi_cache.policy.keeping import is_whole, stored_response
 from asgi_cache.policy.key import part_key, variant_of
 from asgi_cache.policy.message import Response, StoredResponse
@@ -272,6 +272,6 @@ class Run:
         if not head_agrees(stored, response.status, response.fields):
             await self._drop(stored)
             return False
-        if not any(name in VALIDATORS for name, _ in response.fields):
+        if not has_any(response.fields, VALIDATORS):
             return False  # without one nothing says that the content is the same
         return (await self._renew(stored, received)).renewed

@@ -13,7 +13,6 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final, TypeAlias
 
 from starlette.types import Message, Scope
@@ -24,7 +23,8 @@ from asgi_cache.holdings import Begun, Holdings
 from asgi_cache.identity import NOBODY
 from asgi_cache.outcome import Outcome
 from asgi_cache.patience import patiently
-from asgi_cache.policy.fields import Field, Fields
+from asgi_cache.policy.cache_control import REQUEST_FIELDS
+from asgi_cache.policy.fields import Field, Fields, name_of
 from asgi_cache.policy.key import select
 from asgi_cache.policy.message import Request, StoredResponse, Variant, VariantIndex
 from asgi_cache.policy.reuse import UNCONDITIONAL, undisputed
@@ -36,7 +36,7 @@ from asgi_cache.stores.base import MOST_READS, NOT_READY, Held, Ready
 from asgi_cache.tags import with_user_tag
 from asgi_cache.targets import MEMO_ENTRIES, Line, Target
 
-UNANSWERED: Final = UNUSUAL | {b"cache-control", b"pragma"}
+UNANSWERED: Final = UNUSUAL | REQUEST_FIELDS
 """Fields of requests that have to be looked at for longer."""
 
 REMEMBERED: Final = 4096
@@ -51,8 +51,6 @@ class Pass:
 
 
 PASS: Final = Pass()
-
-_name_of: Final = itemgetter(0)
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +104,7 @@ class Shortcut:
         try:
             others = iter(headers)
             name, host = next(others)
-            names: Iterable[bytes] = map(_name_of, others)
+            names: Iterable[bytes] = map(name_of, others)
             if name != b"host":  # which most clients send first
                 fields_by_name = dict(headers)
                 if len(fields_by_name) != len(headers):

@@ -17,6 +17,7 @@ from asgi_cache.policy.fields import (
     TOKEN,
     Fields,
     combined,
+    has_any,
     is_token,
     members,
     parse_delta_seconds,
@@ -76,19 +77,17 @@ class ResponseDirectives:
     """They come from a targeted field: ``Cache-Control`` and ``Expires`` do not count."""
 
 
+REQUEST_FIELDS = frozenset({b"cache-control", b"pragma"})
+"""Fields in which a client asks something of caches."""
+
 _NO_REQUEST_DIRECTIVES = RequestDirectives()
 _NO_RESPONSE_DIRECTIVES = ResponseDirectives()
 
 
 def parse_request(fields: Fields) -> RequestDirectives:
     """Read a request's ``Cache-Control``, or ``Pragma`` where there is none (section 5.4)."""
-    for name, _ in fields:
-        if name in (b"cache-control", b"pragma"):
-            return _parse_request(fields)
-    return _NO_REQUEST_DIRECTIVES
-
-
-def _parse_request(fields: Fields) -> RequestDirectives:
+    if not has_any(fields, REQUEST_FIELDS):
+        return _NO_REQUEST_DIRECTIVES
     value = combined(fields, b"cache-control")
     if value is None:
         pragma = _read(combined(fields, b"pragma") or b"")
@@ -114,7 +113,8 @@ def parse_response(
     is valid replaces ``Cache-Control`` altogether.
     """
     for name in targeted:
-        stated = _read_structured(combined(fields, name) or b"")
+        value = combined(fields, name)
+        stated = _read_structured(value) if value else None
         if stated is not None:
             return _response_directives(stated, targeted=True)
     value = combined(fields, b"cache-control")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from operator import itemgetter
+from typing import Final, TypeAlias
 
 Field: TypeAlias = tuple[bytes, bytes]
 """A field line: its name and its value."""
@@ -22,6 +24,9 @@ LONGEST_DELTA = 2**31
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """The pattern of a token (section 5.6.2), to build others from."""
+
+name_of: Final = itemgetter(0)
+"""Returns the name of a field line."""
 
 _OWS = b" \t"
 _TOKEN = re.compile(TOKEN)
@@ -62,10 +67,17 @@ def lines(fields: Fields, name: bytes) -> list[bytes]:
 
 def combined(fields: Fields, name: bytes) -> bytes | None:
     """Return the field's value, its lines joined by commas (section 5.3); ``None`` if absent."""
-    values = lines(fields, name)
+    if name not in map(name_of, fields):
+        return None
+    values = [value for line, value in fields if line == name]
     if len(values) == 1:
         return values[0]
-    return b", ".join(values) if values else None
+    return b", ".join(values)
+
+
+def has_any(fields: Fields, names: AbstractSet[bytes]) -> bool:
+    """Whether there is a field line with one of *names*."""
+    return not names.isdisjoint(map(name_of, fields))
 
 
 def members(value: bytes) -> list[bytes]:

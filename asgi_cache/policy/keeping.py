@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from asgi_cache.policy import status
-from asgi_cache.policy.fields import combined, lines, members
+from asgi_cache.policy.fields import combined, has_any, lines, members
 from asgi_cache.policy.freshness import initial_age, rule_lifetime
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.ranges import parse_content_range
@@ -42,6 +42,9 @@ NEVER_STORED = frozenset(
     }
 )
 """Fields that speak of one connection or one hop (section 3.1), or that are made anew."""
+
+FRESHNESS_FIELDS = frozenset({b"cache-control", b"expires"})
+"""Fields that tell clients for how long they may keep a response."""
 
 VALIDATION_GRACE = 3600.0
 """Seconds that a stale response is kept so that the app can say it is still good."""
@@ -127,7 +130,7 @@ def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
     response, rule = received.response, received.rule
     if rule_lifetime(rule, response.status) is None:
         return ()
-    if {b"cache-control", b"expires"}.intersection(name for name, _ in response.fields):
+    if has_any(response.fields, FRESHNESS_FIELDS):
         return ()
     whose = b"private, " if received.request.partitioned else b""
     if rule.client_ttl:

@@ -7,9 +7,11 @@ parts run into each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
+from struct import Struct
 from urllib.parse import unquote_plus
 
 from asgi_cache.policy.fields import Fields, combined, lines, members, vary_names
@@ -17,6 +19,8 @@ from asgi_cache.policy.message import Variant, VariantIndex
 from asgi_cache.policy.rule import Rule
 
 KEY_BYTES = 16
+
+_packed = Struct(">Q").pack
 
 _AROUND = re.compile(rb"[ \t]*([;=])[ \t]*")
 
@@ -38,7 +42,7 @@ SINGLETONS = frozenset(
 """Fields that are no lists: a comma in them, and the space around it, is part of the value."""
 
 
-def digest(parts: Iterable[bytes], after: blake2b | None = None) -> bytes:
+def digest(parts: Sequence[bytes], after: blake2b | None = None) -> bytes:
     """Return the 16-byte BLAKE2b digest of *parts*, each preceded by its length.
 
     With *after*, which stays as it is, they follow the parts that went into that.
@@ -46,12 +50,11 @@ def digest(parts: Iterable[bytes], after: blake2b | None = None) -> bytes:
     return hashing(parts, after).digest()
 
 
-def hashing(parts: Iterable[bytes], after: blake2b | None = None) -> blake2b:
+def hashing(parts: Sequence[bytes], after: blake2b | None = None) -> blake2b:
     """Return the state of a digest that begins with *parts*."""
     state = blake2b(digest_size=KEY_BYTES) if after is None else after.copy()
-    for part in parts:
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
+    lengths = map(_packed, map(len, parts))
+    state.update(b"".join(chain.from_iterable(zip(lengths, parts, strict=True))))
     return state
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asgi_cache.policy import status
-from asgi_cache.policy.fields import combined
+from asgi_cache.policy.fields import combined, has_any
 from asgi_cache.policy.freshness import date_of
 from asgi_cache.policy.message import Request, StoredResponse
 from asgi_cache.policy.ranges import (
@@ -43,7 +43,7 @@ def reply(request: Request, stored: StoredResponse, now: float) -> Reply:
     """
     if stored.status != status.OK or request.method == "POST":
         return _full(request, stored)
-    if LESS_THAN_ALL.isdisjoint([name for name, _ in request.fields]):
+    if not has_any(request.fields, LESS_THAN_ALL):
         return _full(request, stored)  # as most do, and no date need be read to know it
     return (
         _not_modified(request, stored, now)

@@ -3,7 +3,7 @@
 A response is recorded if none of `CLAUSES` forbids it. They decide by the head, before there
 is a body; what else keeps a response out is seen where it shows. That its body is whole is
 seen by `recorder.py` and by `is_whole` in `keeping`; its size (`max_body`), trailers and tags
-by `fetch.py`.
+by `run.py`.
 
 For how long a response may be served stale is found here, as it can be what makes it worth
 storing. What is kept of it is made in `keeping`.
@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TypeAlias
 
 from asgi_cache.policy import status
-from asgi_cache.policy.fields import combined, is_field_value, is_token, vary_names
+from asgi_cache.policy.fields import combined, has_any, is_field_value, is_token, vary_names
 from asgi_cache.policy.freshness import HEURISTICALLY_CACHEABLE, Freshness, freshness
 from asgi_cache.policy.invalidation import same_origin
 from asgi_cache.policy.message import Request, Response
@@ -160,9 +160,7 @@ def _is_of_a_user(received: Received) -> bool:
 
 def _sets_a_cookie(received: Received) -> bool:
     """Served to others, a cookie that was set for one client would make them that client."""
-    return received.rule.cookies == "safe" and any(
-        name == b"set-cookie" for name, _ in received.response.fields
-    )
+    return received.rule.cookies == "safe" and has_any(received.response.fields, {b"set-cookie"})
 
 
 def _varies_on_everything(received: Received) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asgi_cache.policy.fields import Fields, combined, members, parse_date
+from asgi_cache.policy.fields import Fields, combined, has_any, members, parse_date
 from asgi_cache.policy.freshness import date_of
 from asgi_cache.policy.message import StoredResponse
 
@@ -80,6 +80,8 @@ def not_modified_fields(fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
 
 def unconditional_fields(fields: Fields) -> list[tuple[bytes, bytes]]:
     """Return a request's fields without what would let the app leave out the content."""
+    if not has_any(fields, CONDITIONALS):
+        return list(fields)
     return [(name, value) for name, value in fields if name not in CONDITIONALS]
 
 

@@ -157,7 +157,7 @@ class Caller:
         await self.store.put(key, response, 60, former)
         await self.store.landed(key)
 
-    operations = (*[get] * 4, put, delete, claim, release, *[put_large, renew] * 2, *[append] * 4)
+    operations = (*[get] * 4, put, delete, claim, release, append, *[put_large, renew] * 3)
 
     def _response(self, key, size):
         return response_under(key, body=key.hex().encode() + self.random.randbytes(size))

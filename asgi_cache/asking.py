@@ -74,7 +74,7 @@ class Asked:
     key: bytes
     """Its primary key."""
     partition: bytes
-    receive: Receive
+    receive: BufferedReceive
     body: bytes
 
     def tags(self) -> tuple[str, ...]:
@@ -110,9 +110,9 @@ async def ask(
     if directives.no_store and rule.client_bypass:
         return Unanswerable("request", "no-store", receive)
     method, body = scope["method"], b""
+    receive = BufferedReceive(receive)
     if method == "POST":
-        receive = buffered = BufferedReceive(receive)
-        content = await buffered.body(BODY_LIMIT)
+        content = await receive.body(BODY_LIMIT)
         if content is None:
             return Unanswerable("bypass", "request-body", receive)
         body = content

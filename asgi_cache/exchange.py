@@ -44,7 +44,6 @@ from asgi_cache.policy.validation import (
     unconditional_fields,
     validating_fields,
 )
-from asgi_cache.request_body import BufferedReceive
 from asgi_cache.responder import Responder
 from asgi_cache.run import Run
 from asgi_cache.services import Services
@@ -196,10 +195,9 @@ class Exchange:
         if await self._refuse_to_ask(asked.rule) or await self._spare(asked, found.stored):
             return
         self.outcome.forwarded = reason
-        if self._is_worth_sharing(asked, found):
-            asked, is_empty = await _read_ahead(asked)
-            if is_empty and await self._share(asked, found):
-                return
+        is_shareable = self._is_worth_sharing(asked, found) and await _is_empty(asked)
+        if is_shareable and await self._share(asked, found):
+            return
         await self._run_alone(asked, found.stored)
 
     async def _spare(self, asked: Asked, stored: StoredResponse | None) -> bool:
@@ -359,16 +357,12 @@ class Exchange:
             self._note_what_the_app_said(scope)
 
 
-async def _read_ahead(asked: Asked) -> tuple[Asked, bool]:
-    """Read what content a request brings that should have none; whether it has none.
+async def _is_empty(asked: Asked) -> bool:
+    """Whether a request brings no content that is not part of its key.
 
     Others must neither wait for it nor be answered with what the app makes of it.
     """
-    if asked.request.method == "POST":
-        return asked, True
-    receive = BufferedReceive(asked.receive)
-    content = await receive.body(0)
-    return replace(asked, receive=receive), content is not None
+    return asked.request.method == "POST" or await asked.receive.body(0) is not None
 
 
 def _shared_key(asked: Asked, vary: tuple[bytes, ...]) -> bytes:

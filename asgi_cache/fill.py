@@ -13,6 +13,7 @@ from asgi_cache.backoff import doubling
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.events import End, Event, Head, Part, Settled, is_of_one_request
 from asgi_cache.flight import Flight
+from asgi_cache.flights import FlightKey
 from asgi_cache.holdings import Birth
 from asgi_cache.lease import FIRST_LOOK, LAST_LOOK, WAIT, Lease, Turn
 from asgi_cache.patience import Patience, patiently
@@ -52,10 +53,9 @@ class Sought:
     """What its client has left for the store."""
 
     @property
-    def flight_key(self) -> bytes:
+    def flight_key(self) -> FlightKey:
         """Return the key under which others join: nobody joins what a purge overtook."""
-        known = (self.birth.position, self.withholding)
-        return digest([self.key, self.birth.log, *(b"%d" % number for number in known)])
+        return self.key, *self.birth, self.withholding
 
 
 class Fill:
@@ -67,7 +67,7 @@ class Fill:
         self._flight = flight
         holdings = services.holdings
         is_shared = holdings.store.is_shared
-        self._lease = Lease(holdings, sought.flight_key) if is_shared else None
+        self._lease = Lease(holdings, _lease_name(sought.flight_key)) if is_shared else None
         self._turn = Turn.UNKNOWN
         self._is_given_up = False
         self._closing: list[asyncio.Task[None]] = []
@@ -179,6 +179,11 @@ async def refresh(
             services.throttle.note_failure(sought.stored.key)
         logger.exception("a stale response could not be refreshed")
         raise
+
+
+def _lease_name(flight_key: FlightKey) -> bytes:
+    key, log, *numbers = flight_key
+    return digest([key, log, *(b"%d" % number for number in numbers)])
 
 
 def _is_for_one(head: Head) -> bool:

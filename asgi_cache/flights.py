@@ -21,6 +21,9 @@ UNSHARED_FOR = 120.0
 UNSHARED_LIMIT = 4096
 """Keys of which that is remembered."""
 
+FlightKey: TypeAlias = tuple[bytes, bytes, int, int]
+"""A key of responses, the identity of the purge log, and what was known to be purged."""
+
 Work: TypeAlias = Callable[[Flight], Coroutine[Any, Any, None]]
 
 
@@ -28,12 +31,12 @@ class Flights:
     """The flights that are under way, and what is known not to be worth one."""
 
     def __init__(self) -> None:
-        self._open: dict[bytes, Flight] = {}
+        self._open: dict[FlightKey, Flight] = {}
         self._tasks: set[Task[None]] = set()
         self._background: set[Task[None]] = set()
         self._unshared: dict[bytes, float] = {}
 
-    def under_way(self, key: bytes) -> Flight | None:
+    def under_way(self, key: FlightKey) -> Flight | None:
         """Return the flight under *key* that can be joined."""
         flight = self._open.get(key)
         if flight is None or not flight.is_open or not _is_here(flight.task):
@@ -41,7 +44,7 @@ class Flights:
         return flight
 
     def begin(
-        self, key: bytes, fields: Fields, work: Work, *, after: Flight | None = None
+        self, key: FlightKey, fields: Fields, work: Work, *, after: Flight | None = None
     ) -> Flight:
         """Begin a flight for a request with *fields*, at once or when another one has landed."""
         flight = Flight(fields, partial(self._close, key))
@@ -56,7 +59,7 @@ class Flights:
         flight.task.add_done_callback(partial(self._end, flight))
         return flight
 
-    def begin_in_background(self, key: bytes, fields: Fields, work: Work) -> None:
+    def begin_in_background(self, key: FlightKey, fields: Fields, work: Work) -> None:
         """Begin a flight for no client, unless one is under way or there are too many."""
         if len(self._background) >= BACKGROUND_LIMIT:
             self._background = set(filter(_is_here, self._background))
@@ -107,7 +110,7 @@ class Flights:
             task.exception()  # the client that began it is told by the flight
         flight.end(asyncio.CancelledError())
 
-    def _close(self, key: bytes, flight: Flight) -> None:
+    def _close(self, key: FlightKey, flight: Flight) -> None:
         """Let nobody join what has landed; the next in line takes its place."""
         if self._open.get(key) is not flight:
             return  # another has taken its place

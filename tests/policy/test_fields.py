@@ -12,6 +12,7 @@ from asgi_cache.policy.fields import (
     LONGEST_DELTA,
     combined,
     format_date,
+    has_any,
     is_field_value,
     is_token,
     lines,
@@ -51,6 +52,13 @@ def test_lines_keep_their_order_and_repeats() -> None:
 def test_lines_combine_to_one_value(name: bytes, expected: bytes | None) -> None:
     """The lines of a field are one list, and an empty field is not an absent one."""
     assert combined(FIELDS, name) == expected
+
+
+def test_one_field_of_several_is_enough() -> None:
+    """Whether there is one is asked for many requests that have none."""
+    assert has_any(FIELDS, {b"d", b"c"})
+    assert not has_any(FIELDS, {b"d", b"1"})
+    assert not has_any([], {b"a"})
 
 
 @pytest.mark.parametrize(

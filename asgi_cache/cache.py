@@ -37,6 +37,7 @@ from asgi_cache.selecting import Selectors
 from asgi_cache.services import Services
 from asgi_cache.shortcut import Pending, Shortcut
 from asgi_cache.stores.base import Store
+from asgi_cache.stores.sealing import seal_with
 from asgi_cache.stores.urls import open_store
 from asgi_cache.tags import TAG_FIELDS, is_writable
 from asgi_cache.targets import Targets
@@ -64,6 +65,8 @@ class Options(TypedDict, total=False):
     cache_status: bool
     cache_status_name: str
     secret: str
+    signing_keys: Sequence[str]
+    encryption_keys: Sequence[str]
     warm: Sequence[str]
     base_url: str
     root_path: str
@@ -106,8 +109,9 @@ class Cache:
             raise ConfigurationError(f"Cache: user_id={user_id!r} is not a function of the request")
         settings = settings_from_mapping(given, source="Cache", base=settings or Settings())
         self.settings: Settings = settings
+        seal = seal_with(settings.signing_keys, settings.encryption_keys)
         self.store: Store = open_store(
-            settings.store if store is None else store, settings.namespace, clock
+            settings.store if store is None else store, settings.namespace, clock, seal
         )
         self._app: ASGIApp | None = None
         self._is_to_be_warmed = False

@@ -33,6 +33,8 @@ from asgi_cache.wording import Unfit, suggest
 _RULE: Final = Rule()
 _PREFIX: Final = "ASGI_CACHE_"
 _CONFIG: Final = "ASGI_CACHE_CONFIG"
+SHORTEST_KEY: Final = 32
+"""Characters of a key: 64 bits, should each of them be a digit."""
 _HIGHEST_PORT: Final = 65535
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 _NAMESPACE: Final = re.compile(r"[^\s\x00-\x1f\x7f{}]+")
@@ -81,6 +83,10 @@ class Settings:
     """What this cache is called in ``Cache-Status``."""
     secret: str = field(default="", repr=False)
     """Key for hashing credentials; the same in every process that shares a store."""
+    signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Keys for signing what is kept in Redis; the first one signs, and all of them are heeded."""
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Keys for encrypting it, which signs it too; in the place of the former."""
     warm: tuple[str, ...] = ()
     """URLs whose responses are made and stored when the app starts."""
     base_url: str = ""
@@ -185,6 +191,8 @@ def _setting_readers() -> dict[str, Reader]:
         "cache_status_name": _read_cache_status_name,
         "base_url": _read_base_url,
         "root_path": _read_root_path,
+        "signing_keys": _read_keys,
+        "encryption_keys": _read_keys,
     }
     return readers_of(Settings, VOLATILITY, special)
 
@@ -265,6 +273,17 @@ def _read_root_path(value: object) -> str:
     if path and (not path.startswith("/") or path.endswith("/")):
         raise Unfit(value, "is not where an app is mounted: write '/api'")
     return path
+
+
+def _read_keys(value: object) -> tuple[str, ...]:
+    """Read a list of keys; no error repeats one, be it ever so wrong."""
+    try:
+        keys = read_each(value, read_text)
+    except Unfit:
+        raise Unfit("...", "is not a list of strings") from None
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise Unfit("...", f"holds a key of less than {SHORTEST_KEY} characters: draw a longer one")
+    return keys
 
 
 def _read_cache_status_name(value: object) -> str:

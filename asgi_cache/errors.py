@@ -11,6 +11,7 @@
         │   ├── StoreRefused            it answered that it will not
         │   └── PurgeNotAcknowledged    other processes do not know of a purge yet
         └── CorruptRecord               the store answered with something that is not ours
+            └── Forged                  it was not sealed with one of our keys
 """
 
 from __future__ import annotations
@@ -57,3 +58,7 @@ class PurgeNotAcknowledged(StoreUnavailable):
 
 class CorruptRecord(StoreError):
     """What the store returned is not a record that was stored under that key."""
+
+
+class Forged(CorruptRecord):
+    """What the store returned was not sealed with one of this cache's keys, or not for there."""

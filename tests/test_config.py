@@ -119,6 +119,16 @@ def test_what_may_hold_a_password_is_not_shown(name):
     assert "hunter2" not in repr(read({name: "hunter2"}))
 
 
+@pytest.mark.parametrize("name", ["signing_keys", "encryption_keys"])
+@pytest.mark.parametrize("value", ["hunter2", ["hunter2"], ["hunter2" * 5, 7], 7])
+def test_keys_are_not_shown(name, value):
+    """Nor are keys, of which there are some, each too long to be guessed."""
+    message = refusal(read, {name: value})
+    assert name in message
+    assert "hunter2" not in message
+    assert "hunter2" not in repr(read({name: ["hunter2" * 5]}))
+
+
 def test_settings_are_read_over_others():
     """What is not stated is as in the settings that were there before."""
     base = Settings(namespace="shop", version="1")

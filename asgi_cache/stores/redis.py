@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from asyncio import Future, Task
@@ -15,11 +16,11 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
-from asgi_cache.errors import ConfigurationError, CorruptRecord, StoreUnavailable
+from asgi_cache.errors import ConfigurationError, CorruptRecord, Forged, StoreUnavailable
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
 from asgi_cache.stores.breaker import State
-from asgi_cache.stores.codec import encode
+from asgi_cache.stores.codec import PREFIX_BYTES, decode, encode
 from asgi_cache.stores.compression import CompressedResponse, Unreadable, compressed
 from asgi_cache.stores.guard import Guard
 from asgi_cache.stores.redis_client import Command, in_milliseconds, within, without_errors
@@ -30,7 +31,10 @@ from asgi_cache.stores.redis_purges import Purges
 from asgi_cache.stores.redis_recent import Recent
 from asgi_cache.stores.redis_renewal import SMALLEST, renew
 from asgi_cache.stores.redis_servers import Servers, servers_of
+from asgi_cache.stores.sealing import Seal
 from asgi_cache.stores.unacknowledged import NOWHERE
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT: Final = 0.05
 """Seconds that an operation may take, connecting included."""
@@ -68,12 +72,14 @@ class RedisStore(Store):
         timeout: float = DEFAULT_TIMEOUT,
         lag: float = LAG,
         compress: int | None = None,
+        seal: Seal | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take a *client* that the user owns, or what makes one that this store owns.
 
         *lag* is what the processes on one server have agreed on (`Store.lag`). *compress* is
-        the least size in bytes of a body that is compressed; ``None``: none is.
+        the least size in bytes of a body that is compressed; ``None``: none is. With a *seal*
+        no record is believed that has none.
 
         Raises:
             ConfigurationError: The client returns text, which records are not.
@@ -87,18 +93,22 @@ class RedisStore(Store):
         self._breaker = self._guard.breaker
         self._lag = lag
         self._compress = compress
+        self._seal = seal
+        self._prefix_bytes = PREFIX_BYTES + (0 if seal is None else seal.overhead)
         self._monotonic = monotonic
         self._prefix = f"{namespace}:r:".encode()
         self._lease_prefix = f"{namespace}:l:".encode()
         self._log = RedisLog(f"{namespace}:log".encode(), monotonic)
         self._link: Link | None = None
         self._inherited: list[Link] = []
-        self._recent = Recent()
+        self._recent = Recent(self._record_in)
         self._purges = Purges(self._log, self._guard, monotonic)
         self._followed = False
         self._wanted_until = 0.0
         self.corrupt: int = 0
         """How many records were there but were not what had been stored."""
+        self.forged: int = 0
+        """How many of them were not sealed with one of our keys."""
 
     @property
     def is_current(self) -> bool:
@@ -146,10 +156,11 @@ class RedisStore(Store):
         if former is not None and isinstance(record, CompressedResponse):
             former = record.body_for(former)
         servers, name, kept = self._admitted().servers, self._name(key), self._log.kept()
-        data, milliseconds = encode(record), in_milliseconds(min(ttl, LOG_TTL))
-        if former is not None and len(former.body) >= SMALLEST:
-            head = data[: -len(former.body)]
-            work = partial(renew, servers, name, head, former, milliseconds, kept)
+        data, milliseconds = self._encoded(record), in_milliseconds(min(ttl, LOG_TTL))
+        if former is not None and self._is_worth_renewing(former):
+            prefix, length = self._encoded(former)[: self._prefix_bytes], len(former.body)
+            head = data[:-length]
+            work = partial(renew, servers, name, prefix, head, length, milliseconds, kept)
             if await self._guard.run(work):
                 return
         command = (b"SET", name, data, b"PX", milliseconds)
@@ -316,11 +327,29 @@ class RedisStore(Store):
     def _decoded(self, key: bytes, value: bytes | None) -> Held | None:
         try:
             return None if value is None else self._recent.decode(key, value)
-        except CorruptRecord:
+        except CorruptRecord as error:
             self.corrupt += 1
+            if isinstance(error, Forged):
+                self._note_forgery(error)
             return None
         except Unreadable:
             return None
+
+    def _note_forgery(self, error: Forged) -> None:
+        if self.forged == 0:
+            logger.warning("a record in the store is not believed: %s", error)
+        self.forged += 1
+
+    def _record_in(self, key: bytes, data: bytes) -> Record:
+        return decode(key, data if self._seal is None else self._seal.open(key, data))
+
+    def _encoded(self, record: Record) -> bytes:
+        data = encode(record)
+        return data if self._seal is None else self._seal.close(record.key, data)
+
+    def _is_worth_renewing(self, former: StoredResponse) -> bool:
+        is_recognised = self._seal is None or not self._seal.hides_the_record
+        return is_recognised and len(former.body) >= SMALLEST
 
     def _name(self, key: bytes) -> bytes:
         return self._prefix + key.hex().encode()

@@ -6,11 +6,12 @@ that it is costs a comparison of bytes; to decode it costs ten times as much.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Final, NamedTuple
 
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import NOT_READY, Held
+from asgi_cache.stores.base import NOT_READY, Held, Record
 from asgi_cache.stores.codec import decode
 
 MOST: Final = 1024
@@ -29,9 +30,10 @@ class _Known(NamedTuple):
 
 
 class Recent:
-    """Decodes records, and remembers some of them."""
+    """Has records decoded, and remembers some of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, decode: Callable[[bytes, bytes], Record] = decode) -> None:
+        self._decode = decode
         self._known: dict[bytes, _Known] = {}
 
     def decode(self, key: bytes, data: bytes) -> Held:
@@ -48,7 +50,7 @@ class Recent:
             and data.endswith(known.body)
         ):
             return known.held
-        held = Held(decode(key, data), len(data), inf)
+        held = Held(self._decode(key, data), len(data), inf)
         if len(data) <= LARGEST:
             self._remember(key, data, held)
             held.ready = NOT_READY

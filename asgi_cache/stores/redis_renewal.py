@@ -10,8 +10,6 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
-from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.codec import PREFIX_BYTES, encode
 from asgi_cache.stores.redis_client import Command
 from asgi_cache.stores.redis_servers import Servers
 
@@ -34,17 +32,18 @@ The prefix has a checksum of the whole record in it: if it is the same, so is th
 async def renew(
     servers: Servers,
     name: bytes,
+    prefix: bytes,
     head: bytes,
-    former: StoredResponse,
+    length: int,
     milliseconds: bytes,
     also: Command,
 ) -> bool:
-    """Replace *former* by *head* and the same body; whether it was there to be replaced.
+    """Replace a record by *head* and the same body; whether it was there to be replaced.
 
-    *also* is sent with it, whatever comes of it.
+    It begins with *prefix*, and its body has so many bytes. *also* is sent with it, whatever
+    comes of it.
     """
-    prefix, length = encode(former)[:PREFIX_BYTES], b"%d" % len(former.body)
-    command = (b"EVAL", SCRIPT, b"1", name, prefix, head, length, milliseconds)
+    command = (b"EVAL", SCRIPT, b"1", name, prefix, head, b"%d" % length, milliseconds)
     (replaced, _), _ = await servers.ask([command, also])
     if isinstance(replaced, ResponseError):  # a server that takes no scripts, or has no room
         return False

@@ -20,7 +20,9 @@ from asgi_cache.stores.redis import DEFAULT_TIMEOUT, LAG, RedisStore
 from asgi_cache.stores.redis_client import Address, make_client
 from asgi_cache.stores.redis_cluster import make_cluster_client
 from asgi_cache.stores.redis_sentinel import make_sentinel_client
+from asgi_cache.stores.sealing import Seal
 from asgi_cache.stores.tiered import DEFAULT_BYTES, TieredStore
+from asgi_cache.values import value
 from asgi_cache.wording import Unfit, shorten, suggest
 
 _Reader: TypeAlias = Callable[[str], Any]
@@ -34,24 +36,36 @@ _STORE_OPERATIONS: Final = (
 _STORE_PROPERTIES: Final = ("lag", "is_current", "is_shared", "patience")
 
 
+@value
+class _Opening:
+    """What a store is opened with, whatever its URL."""
+
+    namespace: str
+    clock: Callable[[], float]
+    seal: Seal | None
+
+
 def open_store(
     source: str | Redis | RedisCluster | Store,
     namespace: str,
     clock: Callable[[], float] = time.time,
+    seal: Seal | None = None,
 ) -> Store:
     """Return the store that *source* names, or is; *namespace* keeps others out of its keys.
 
-    *clock* is that of a store which has to tell the time itself.
+    *clock* is that of a store which has to tell the time itself, and *seal* is put on what
+    is kept outside this process.
 
     Raises:
         ConfigurationError: It names none, or has an option that cannot be used.
     """
     if not namespace:
         raise ConfigurationError("namespace: must not be empty")
+    opening = _Opening(namespace, clock, seal)
     if not isinstance(source, str):
-        return _adopt(source, namespace, clock)
+        return _adopt(source, opening)
     try:
-        return _open(source, namespace, clock)
+        return _open(source, opening)
     except Unfit as error:
         raise ConfigurationError(f"store {shown(source)!r}: {error.why}") from None
 
@@ -67,13 +81,15 @@ def shown(url: str) -> str:
     return scheme + mark + ("***@" if at else "") + re.split("[?#]", where, maxsplit=1)[0]
 
 
-def _adopt(
-    source: Redis | RedisCluster | Store, namespace: str, clock: Callable[[], float]
-) -> Store:
+def _adopt(source: Redis | RedisCluster | Store, opening: _Opening) -> Store:
     if not isinstance(source, type) and _has_operations(source):
+        if opening.seal is not None:
+            raise ConfigurationError("store: one of your own puts no seal on what it keeps")
         return cast("Store", source)
     if isinstance(source, Redis | RedisCluster):
-        return TieredStore(RedisStore(cast("Any", source), namespace=namespace), clock=clock)
+        client = cast("Any", source)
+        shared = RedisStore(client, namespace=opening.namespace, seal=opening.seal)
+        return TieredStore(shared, clock=opening.clock)
     kind = type(source)
     raise ConfigurationError(
         f"store: {kind.__module__}.{kind.__qualname__} is no store; write a URL such as "
@@ -88,13 +104,13 @@ def _has_operations(source: object) -> bool:
     )
 
 
-def _open(source: str, namespace: str, clock: Callable[[], float]) -> Store:
+def _open(source: str, opening: _Opening) -> Store:
     scheme, mark, _ = source.partition("://")
     if not mark:
         raise Unfit(shown(source), f"is not a URL{suggest('', _OPENERS)}")
     if scheme not in _OPENERS:
         raise Unfit(shown(source), f"unknown scheme {scheme!r}{suggest(scheme, _OPENERS)}")
-    return _OPENERS[scheme](source, namespace, clock)
+    return _OPENERS[scheme](source, opening)
 
 
 def _split(source: str) -> SplitResult:
@@ -139,23 +155,23 @@ def _read_address(address: str, example: str, port: int) -> Address:
     return unquote(host), given or port
 
 
-def _open_memory(source: str, namespace: str, clock: Callable[[], float]) -> Store:
-    del namespace  # nobody else can reach it
+def _open_memory(source: str, opening: _Opening) -> Store:
     url = _split(source)
     if url.netloc or url.path:
         raise Unfit("address", "a memory store has no address: write 'memory://?max=256mb'")
     options = _options(url, {"max": _read_budget})
+    clock = opening.clock  # the rest is of no use, as nobody else can reach it
     return MemoryStore(options["max"], clock) if options else MemoryStore(clock=clock)
 
 
-def _open_redis(source: str, namespace: str, clock: Callable[[], float]) -> Store:
+def _open_redis(source: str, opening: _Opening) -> Store:
     url = _split(source)
     address = _socket_path(url) if url.scheme == "unix" else _host_and_port(url)
     client = partial(make_client, url.scheme, **address)
-    return _shared(client, _options(url, _readers(url)), namespace, clock)
+    return _shared(client, _options(url, _readers(url)), opening)
 
 
-def _open_sentinel(source: str, namespace: str, clock: Callable[[], float]) -> Store:
+def _open_sentinel(source: str, opening: _Opening) -> Store:
     example = f"{source.partition('://')[0]}://host:26379,host:26379/service"
     url, sentinels = _split_list(source, example, 26379)
     service = url.path.strip("/")
@@ -165,30 +181,30 @@ def _open_sentinel(source: str, namespace: str, clock: Callable[[], float]) -> S
         raise Unfit(service, "the path is the service's name; a database is an option, '?db=1'")
     options = _options(url, {**_readers(url), **_SENTINEL_OPTIONS})
     client = partial(make_sentinel_client, url.scheme, sentinels, unquote(service))
-    return _shared(client, options, namespace, clock)
+    return _shared(client, options, opening)
 
 
-def _open_cluster(source: str, namespace: str, clock: Callable[[], float]) -> Store:
+def _open_cluster(source: str, opening: _Opening) -> Store:
     url, nodes = _split_list(source, f"{source.partition('://')[0]}://host:6379,host:6379", 6379)
     if url.path.strip("/") or re.search(r"(^|&)db=", url.query):
         raise Unfit("db", "a cluster has one database: its number is left out")
     options = _options(url, {n: reader for n, reader in _readers(url).items() if n != "db"})
-    return _shared(partial(make_cluster_client, url.scheme, nodes), options, namespace, clock)
+    return _shared(partial(make_cluster_client, url.scheme, nodes), options, opening)
 
 
-def _shared(
-    client: Callable[..., Any],
-    options: dict[str, Any],
-    namespace: str,
-    clock: Callable[[], float],
-) -> Store:
+def _shared(client: Callable[..., Any], options: dict[str, Any], opening: _Opening) -> Store:
     """Return the store in Redis that *client* is made for, with those of *options* it takes."""
     timeout, lag = options.pop("timeout", DEFAULT_TIMEOUT), options.pop("lag", LAG)
     local, least = options.pop("local", DEFAULT_BYTES), options.pop("compress", None)
     shared = RedisStore(
-        partial(client, **options), namespace=namespace, timeout=timeout, lag=lag, compress=least
+        partial(client, **options),
+        namespace=opening.namespace,
+        timeout=timeout,
+        lag=lag,
+        compress=least,
+        seal=opening.seal,
     )
-    return TieredStore(shared, local, clock) if local else shared
+    return TieredStore(shared, local, opening.clock) if local else shared
 
 
 def _host_and_port(url: SplitResult) -> dict[str, Any]:
@@ -220,9 +236,9 @@ def _options(url: SplitResult, readers: Mapping[str, _Reader]) -> dict[str, Any]
         if name in options:
             raise Unfit(name, f"option {name!r} is there twice")
         options[name] = _read(name, text, readers[name])
-    for name, value in (("username", url.username), ("password", url.password)):
-        if value:
-            options.setdefault(name, unquote(value))
+    for name, given in (("username", url.username), ("password", url.password)):
+        if given:
+            options.setdefault(name, unquote(given))
     return options
 
 
@@ -313,7 +329,7 @@ _SENTINEL_OPTIONS: Final[Mapping[str, _Reader]] = {
     "sentinel_username": _read_text,
     "sentinel_password": _read_text,
 }
-_OPENERS: Final[Mapping[str, Callable[[str, str, Callable[[], float]], Store]]] = {
+_OPENERS: Final[Mapping[str, Callable[[str, _Opening], Store]]] = {
     "memory": _open_memory,
     "redis": _open_redis,
     "rediss": _open_redis,

@@ -7,13 +7,14 @@ from asgi_cache.errors import (
     CircuitOpen,
     ConfigurationError,
     CorruptRecord,
+    Forged,
     LeftBehind,
     PurgeNotAcknowledged,
     StoreError,
     StoreRefused,
     StoreUnavailable,
 )
-from asgi_cache.identity import UserId
+from asgi_cache.identity import Authorize, UserId
 from asgi_cache.middleware import CacheMiddleware
 from asgi_cache.outcome import Outcome
 from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
@@ -22,6 +23,7 @@ from asgi_cache.stores.base import LogReader, Purge, Record, Store
 from asgi_cache.tags import cache_tags
 
 __all__ = [
+    "Authorize",
     "Cache",
     "CacheError",
     "CacheMiddleware",
@@ -29,6 +31,7 @@ __all__ = [
     "CircuitOpen",
     "ConfigurationError",
     "CorruptRecord",
+    "Forged",
     "LeftBehind",
     "LogReader",
     "Outcome",

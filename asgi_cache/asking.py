@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from hashlib import blake2b
+from math import inf
 
 from starlette.types import Receive, Scope
 
@@ -124,12 +125,23 @@ async def ask(
     except Exception:
         logger.exception("whose request this is could not be told; the app answers it")
         return Unanswerable("bypass", "user-id-error", receive)
-    somebody = bool(credentials) or whose != NOBODY
     partition = whose if partitioned else NOBODY
-    request = Request(method, fields, directives, somebody, partitioned, target.url)
+    if partition and not await _may_see(identity, scope):
+        return Unanswerable("bypass", "unauthorized", receive)
+    somebody = bool(credentials) or whose != NOBODY
+    until = identity.until(fields) if partition else inf
+    request = Request(method, fields, directives, somebody, partitioned, target.url, until)
     content = b"POST:" + _content_digest(fields, body) if method == "POST" else b"GET"
     key = primary_key(target.state, rule, fields, content, partition)
     return Asked(request, rule, target, key, partition, receive, body)
+
+
+async def _may_see(identity: Identity, scope: Scope) -> bool:
+    try:
+        return await identity.may_see(scope)
+    except Exception:
+        logger.exception("whether this user may see what is stored could not be told")
+        return False
 
 
 def primary_key(

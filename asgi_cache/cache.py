@@ -28,7 +28,7 @@ from asgi_cache.exchange import Exchange
 from asgi_cache.flight import has_background
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
-from asgi_cache.identity import Identity, UserId
+from asgi_cache.identity import Authorize, Identity, UserId
 from asgi_cache.locating import absolute
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
@@ -65,6 +65,7 @@ class Options(TypedDict, total=False):
     cache_status: bool
     cache_status_name: str
     secret: str
+    until_token_expires: bool
     signing_keys: Sequence[str]
     encryption_keys: Sequence[str]
     warm: Sequence[str]
@@ -78,6 +79,7 @@ class CacheOptions(Options, total=False):
     settings: Settings | None
     store: str | Redis | Store | None
     user_id: UserId | None
+    authorize: Authorize | None
     clock: Callable[[], float]
 
 
@@ -86,8 +88,10 @@ class Cache:
 
     Keyword arguments are those of `Settings`, and come before what *settings* says. ``store``
     may also be a Redis client or a `Store`. ``user_id`` tells whose request it is, where that
-    is not for the credentials to tell; what it returns must have been verified. ``clock``
-    tells the time in seconds since the epoch.
+    is not for the credentials to tell; what it returns must have been verified. ``authorize``
+    tells whether a user may see what is stored for them, still: it is asked each time, and
+    all but ``True`` sends the request to the app. ``clock`` tells the time in seconds since the
+    epoch.
 
     Raises:
         ConfigurationError: A setting cannot be used.
@@ -99,14 +103,18 @@ class Cache:
         settings: Settings | None = None,
         store: str | Redis | Store | None = None,
         user_id: UserId | None = None,
+        authorize: Authorize | None = None,
         clock: Callable[[], float] = time.time,
         **options: Unpack[Options],
     ) -> None:
         given: dict[str, object] = {**options}
         if isinstance(store, str):
             given["store"], store = store, None
-        if user_id is not None and not callable(user_id):
-            raise ConfigurationError(f"Cache: user_id={user_id!r} is not a function of the request")
+        for name, function in (("user_id", user_id), ("authorize", authorize)):
+            if function is not None and not callable(function):
+                raise ConfigurationError(
+                    f"Cache: {name}={function!r} is not a function of the request"
+                )
         settings = settings_from_mapping(given, source="Cache", base=settings or Settings())
         self.settings: Settings = settings
         seal = seal_with(settings.signing_keys, settings.encryption_keys)
@@ -120,7 +128,13 @@ class Cache:
         secret = (settings.secret or settings.namespace).encode()
         self._services = Services(
             holdings=Holdings(self.store, PurgeLog()),
-            identity=Identity(settings.credentials, secret, user_id),
+            identity=Identity(
+                settings.credentials,
+                secret,
+                user_id,
+                authorize,
+                until_token_expires=settings.until_token_expires,
+            ),
             targets=Targets(compile_rules(settings), base_rule(settings), salt, settings.hosts),
             flights=Flights(),
             throttle=Throttle(clock),
@@ -140,6 +154,7 @@ class Cache:
         environ: Mapping[str, str] | None = None,
         store: Redis | Store | None = None,
         user_id: UserId | None = None,
+        authorize: Authorize | None = None,
     ) -> Cache:
         """Read settings from a TOML file, if one is named, then from the environment.
 
@@ -150,7 +165,7 @@ class Cache:
         """
         stated = Settings() if path is None else load_settings(path)
         settings = settings_from_environment(os.environ if environ is None else environ, stated)
-        return cls(settings=settings, store=store, user_id=user_id)
+        return cls(settings=settings, store=store, user_id=user_id, authorize=authorize)
 
     async def handle(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, pending: Pending | None

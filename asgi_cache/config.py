@@ -83,6 +83,8 @@ class Settings:
     """What this cache is called in ``Cache-Status``."""
     secret: str = field(default="", repr=False)
     """Key for hashing credentials; the same in every process that shares a store."""
+    until_token_expires: bool = False
+    """Whether what the owner of a JWT as bearer token is answered is shown only until its `exp`."""
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
     """Keys for signing what is kept in Redis; the first one signs, and all of them are heeded."""
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)

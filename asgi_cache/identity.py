@@ -10,17 +10,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 from inspect import isawaitable
 from itertools import chain
+from math import inf
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from starlette.requests import Request as StarletteRequest
 from starlette.types import Scope
 
+from asgi_cache.policy.bearer import expiry
 from asgi_cache.policy.fields import Fields, has_any, is_token, lines, name_of
 from asgi_cache.policy.key import digest
 
 UserId: TypeAlias = Callable[[StarletteRequest], Awaitable[str | int | None] | str | int | None]
 """The app's own answer to whose request it is. What it returns must have been verified."""
+
+Authorize: TypeAlias = Callable[[StarletteRequest], Awaitable[bool] | bool]
+"""The app's own answer to whether who asks may see what is stored for them, still."""
 
 NOBODY = b""
 """The partition of requests that carry no credentials at all."""
@@ -35,7 +40,13 @@ class Identity:
     """Finds the partition of a request from what counts as credentials."""
 
     def __init__(
-        self, credentials: Sequence[str], secret: bytes, user_id: UserId | None = None
+        self,
+        credentials: Sequence[str],
+        secret: bytes,
+        user_id: UserId | None = None,
+        authorize: Authorize | None = None,
+        *,
+        until_token_expires: bool = False,
     ) -> None:
         self.fields: frozenset[bytes] = frozenset(
             name.partition(":")[0].encode() for name in credentials
@@ -47,6 +58,8 @@ class Identity:
         )
         self._state = blake2b(digest_size=16, key=blake2b(secret).digest())
         self._user_id = user_id
+        self._authorize = authorize
+        self._until_token_expires = until_token_expires
 
     def credentials(self, fields: Fields, *, cookies: bool) -> list[bytes]:
         """Return what the request shows of who it is from; empty if it shows nothing."""
@@ -79,6 +92,22 @@ class Identity:
     def knows(self, scope: Scope) -> bool:
         """Whether something else than the fields may tell whose request it is."""
         return self._user_id is not None or is_verified(scope.get("user"))
+
+    @property
+    def authorizes(self) -> bool:
+        """Whether a function of the app's tells who may see what is stored for them."""
+        return self._authorize is not None
+
+    async def may_see(self, scope: Scope) -> bool:
+        """Whether who asks may be shown what is stored for them."""
+        if self._authorize is None:
+            return True
+        answer = self._authorize(StarletteRequest(scope))
+        return (await answer if isawaitable(answer) else answer) is True
+
+    def until(self, fields: Fields) -> float:
+        """Return the instant up to which who sends *fields* may be shown what they are answered."""
+        return expiry(fields) if self._until_token_expires else inf
 
     @property
     def asks_the_app(self) -> bool:

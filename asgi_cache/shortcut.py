@@ -248,8 +248,10 @@ class Shortcut:
                 whose = identity.partition_at_hand(scope, credentials)
         except Exception:  # noqa: BLE001 - `ask` will come upon it too, and logs it
             return None
-        is_somebodys = bool(credentials) or whose != NOBODY
         partition = whose if target.is_partitioned else NOBODY
+        if partition and identity.authorizes:
+            return None
+        is_somebodys = bool(credentials) or whose != NOBODY
         return Wanted(
             target,
             rule,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from asgi_cache.policy.cache_control import RequestDirectives, ResponseDirectives
 from asgi_cache.policy.fields import Fields
 from asgi_cache.values import value
@@ -23,6 +25,8 @@ class Request:
     """Its key proves whose it is, so that nobody else can reach what is stored under it."""
     url: str = ""
     """Its target URI (RFC 9110, section 7.1)."""
+    until: float = inf
+    """The instant at which its right to see what it asks for ends."""
 
 
 @value

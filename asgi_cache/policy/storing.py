@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from math import inf
 from typing import TypeAlias
 
 from asgi_cache.policy import status
@@ -46,8 +47,8 @@ class Received:
 
     @property
     def lifetime(self) -> float:
-        """Its freshness lifetime in seconds."""
-        return self.freshness.lifetime
+        """Its freshness lifetime in seconds, which the right to see it may cut short."""
+        return min(self.freshness.lifetime, max(0.0, self.request.until - self.arrived_at))
 
     @classmethod
     def at(
@@ -357,8 +358,11 @@ def is_shareable(received: Received) -> bool:
 def forbids_stale(received: Received) -> bool:
     """Whether the app forbids that the response be served stale (section 4.2.4).
 
-    ``s-maxage`` forbids it, unless the same response states a window for it.
+    ``s-maxage`` forbids it, unless the same response states a window for it. What only some
+    may see, and only for some time, is not shown later than that either.
     """
+    if received.request.until < inf:
+        return True
     directives = received.response.directives
     if directives.must_revalidate or directives.proxy_revalidate or directives.no_cache:
         return True

@@ -17,6 +17,11 @@ async def whose(request: Request) -> str | None:
     return request.headers.get("x-user")
 
 
+async def may(request: Request) -> bool:
+    """Tell whether a user may see what is stored for them."""
+    return await whose(request) is not None
+
+
 async def write(app: FastAPI, other: Starlette) -> None:
     """Configure a cache in every way there is."""
     cache = Cache(
@@ -35,7 +40,7 @@ async def write(app: FastAPI, other: Starlette) -> None:
     )
     app.add_middleware(CacheMiddleware, cache=cache)
     other.add_middleware(CacheMiddleware, store="memory://", rules={"/": 60})
-    CacheMiddleware(app, store=Redis(), user_id=lambda request: request.user.id)
+    CacheMiddleware(app, store=Redis(), user_id=lambda request: request.user.id, authorize=may)
     CacheMiddleware(app)
     Cache(settings=Settings(namespace="a"))
     Cache.from_config("asgi-cache.toml", environ={})

@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     rules: Mapping[str, object]
     durations: Mapping[str, object]
     cookies: Literal["safe", "rfc9111"]
+    errors: Literal["safe", "rfc9111"]
     heuristic: float
     max_body: int | str
     credentials: Sequence[str]

@@ -60,6 +60,8 @@ class Settings:
     """Names for durations, beside the built-in volatility classes."""
     cookies: Literal["safe", "rfc9111"] = _RULE.cookies
     """As in a rule; the default for every rule and for requests without one."""
+    errors: Literal["safe", "rfc9111"] = _RULE.errors
+    """As in a rule; the default for every rule and for requests without one."""
     heuristic: float = _RULE.heuristic
     """As in a rule; the default for every rule and for requests without one."""
     max_body: int = _RULE.max_body

@@ -52,6 +52,7 @@ def toml(tmp_path):
         ("rules", {"/tasks": "2m"}, {"/tasks": "2m"}),
         ("durations", {"catalogue": "6h"}, {"catalogue": "6h"}),
         ("cookies", "rfc9111", "rfc9111"),
+        ("errors", "rfc9111", "rfc9111"),
         ("heuristic", 0.1, 0.1),
         ("max_body", "1mb", 1048576),
         ("credentials", ["Authorization", "cookie:SID"], ("authorization", "cookie:SID")),
@@ -62,6 +63,9 @@ def toml(tmp_path):
         ("cache_status", False, False),
         ("cache_status_name", "my cache", "my cache"),
         ("secret", "s3cret", "s3cret"),
+        ("until_token_expires", True, True),
+        ("signing_keys", ["k" * 32], ("k" * 32,)),
+        ("encryption_keys", ["k" * 32, "j" * 40], ("k" * 32, "j" * 40)),
     ],
 )
 def test_each_setting_is_read(name, value, expected):

@@ -64,6 +64,7 @@ def test_what_a_rule_may_be(value, rule):
         ("methods", ["GET", "POST"], ("GET", "POST")),
         ("client_bypass", False, False),
         ("cookies", "rfc9111", "rfc9111"),
+        ("errors", "rfc9111", "rfc9111"),
         ("heuristic", 0.1, 0.1),
         ("max_body", "64kb", 65536),
         ("store_private", True, True),

@@ -47,6 +47,8 @@ class Rule:
     """Whether a client's ``no-cache``, ``max-age`` or ``Pragma`` makes the app answer."""
     cookies: Literal["safe", "rfc9111"] = "safe"
     """``safe``: nothing with ``Set-Cookie`` is stored, and ``Cookie`` is a credential."""
+    errors: Literal["safe", "rfc9111"] = "safe"
+    """``safe``: of errors 404, 405, 410, 414, 501 and those in ``status_ttl`` may be stored."""
     heuristic: float = 0.0
     """That part of the time since ``Last-Modified`` counts as freshness; 0 turns it off."""
     max_body: int = 8 * 1024 * 1024

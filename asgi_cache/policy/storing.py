@@ -88,6 +88,9 @@ ABOUT_THE_REQUEST = frozenset(
 )
 """Statuses that another request to the same URL, without such a field, would not get."""
 
+KNOWN_CAUSES = HEURISTICALLY_CACHEABLE | ABOUT_THE_REQUEST
+"""Of the errors those that are about the method and the URL, and those that are about neither."""
+
 
 def forbidding_clause(received: Received) -> Clause | None:
     """Return the first clause that forbids storing the response; ``None`` if none does."""
@@ -105,6 +108,17 @@ def _is_not_final(received: Received) -> bool:
 def _is_about_the_request(received: Received) -> bool:
     """A condition, range or expectation of this request failed, which is no other's concern."""
     return received.response.status in ABOUT_THE_REQUEST
+
+
+def _may_be_the_requests_fault(received: Received) -> bool:
+    """An error that a client provoked by what the key does not hold would hit everybody.
+
+    Those that may be reused without explicit freshness are about the method and the URL.
+    """
+    code, rule = received.response.status, received.rule
+    if code < status.BAD_REQUEST or code in KNOWN_CAUSES:
+        return False
+    return rule.errors == "safe" and code not in rule.status_ttl
 
 
 def _is_part_of_a_response(received: Received) -> bool:
@@ -221,6 +235,13 @@ CLAUSES = (
         "its status says that a condition, range or expectation of this one request failed",
         "RFC 9110, section 15.5",
         _is_about_the_request,
+    ),
+    Clause(
+        "error",
+        "its status is that of an error which may be the fault of this one request, no rule lists "
+        "it in `status_ttl`, and the setting `errors` is `safe`",
+        "setting errors",
+        _may_be_the_requests_fault,
     ),
     Clause(
         "partial",

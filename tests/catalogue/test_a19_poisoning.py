@@ -124,14 +124,15 @@ async def test_a24_range_then_get(cached, options, range_):
     assert (full.status, full.body) == (200, body)
 
 
-@pytest.mark.parametrize("status", [412, 416, 417])
-async def test_a25_errors_with_a_blanket_cache_control(cached, status):
+@OPTIONS
+@pytest.mark.parametrize("status", [400, 403, 412, 413, 416, 417, 431, 500, 503])
+async def test_a25_errors_with_a_blanket_cache_control(cached, status, options):
     """A middleware that puts max-age on everything does not make an error everybody's."""
     app = App(
         Response(b"error", {"Cache-Control": "max-age=60"}, status=status),
         Response(b"ok", {"Cache-Control": "max-age=60"}),
     )
-    cache = cached(app)
+    cache = cached(app, **options)
     await ask(cache, fields={"X-Oversized": "x" * 100})
     assert (await ask(cache)).body == b"ok"
 

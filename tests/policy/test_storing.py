@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ from asgi_cache.policy.storing import (
 NOW = 1_700_000_000.0
 URL = "http://host/a"
 RULE = Rule(ttl=60)
+RFC = Rule(errors="rfc9111")
 
 
 def cc(value):
@@ -67,7 +69,8 @@ def windows_of(example):
 FORBIDDEN = {
     "method": received(FRESH, method="PUT"),
     "status": received(FRESH, status=101),
-    "request-failed": received(FRESH, status=416),
+    "request-failed": received(FRESH, status=416, rule=Rule(status_ttl={416: 60})),
+    "error": received(FRESH, status=400),
     "partial": received(FRESH, status=206),
     "must-understand": received(cc(b"max-age=60, must-understand"), status=299),
     "no-store": received(cc(b"max-age=60, no-store")),
@@ -124,9 +127,10 @@ def detail_of(example):
         pytest.param(received(rule=Rule(ttl=0.5)), id="half-a-second"),
         pytest.param(received(status=404, rule=Rule(status_ttl={404: 5})), id="an-error-as-ruled"),
         pytest.param(received(FRESH, status=404), id="an-error-as-the-app-says"),
-        pytest.param(received(FRESH, status=500), id="a-failure-as-the-app-says"),
+        pytest.param(received(FRESH, status=500, rule=RFC), id="a-failure-by-the-rfc"),
+        pytest.param(received(FRESH, status=503, rule=Rule(status_ttl={503: 1})), id="listed"),
         pytest.param(received(FRESH, status=299), id="an-unknown-status"),
-        pytest.param(received(FRESH, status=599), id="the-last-status"),
+        pytest.param(received(FRESH, status=599, rule=RFC), id="the-last-status"),
         pytest.param(received(FRESH, status=302), id="a-redirect"),
         pytest.param(received(MODIFIED, rule=Rule(heuristic=0.1)), id="a-guess"),
         pytest.param(received(FRESH, (b"pragma", b"no-cache")), id="pragma-means-nothing-here"),
@@ -139,8 +143,12 @@ def detail_of(example):
         pytest.param(received(cc(b"no-cache"), MODIFIED), id="no-cache-with-last-modified"),
         pytest.param(received(cc(b"max-age=0"), ETAG), id="stale-with-a-validator"),
         pytest.param(received(cc(b"public"), ETAG), id="public-with-a-validator"),
-        pytest.param(received(cc(b"public"), ETAG, status=500), id="public-failure-to-validate"),
-        pytest.param(received(cc(b"max-age=0"), ETAG, status=500), id="stale-failure-to-validate"),
+        pytest.param(
+            received(cc(b"public"), ETAG, status=500, rule=RFC), id="public-failure-to-validate"
+        ),
+        pytest.param(
+            received(cc(b"max-age=0"), ETAG, status=500, rule=RFC), id="stale-failure-to-validate"
+        ),
         pytest.param(received(cc(b"no-cache"), ETAG, status=404), id="error-to-validate"),
         pytest.param(received(ETAG, rule=Rule(ttl=0)), id="ruled-to-be-validated"),
         pytest.param(received(cc(b"max-age=0, stale-while-revalidate=9")), id="stale-by-leave"),
@@ -217,6 +225,10 @@ ANONYMOUS = {"has_credentials": False, "partitioned": True}
         ),
         pytest.param(received(FRESH, status=199), "status", id="interim"),
         pytest.param(received(FRESH, status=600), "status", id="no-status-at-all"),
+        *(
+            pytest.param(received(FRESH, status=status), "error", id=f"error-{status}")
+            for status in (400, 401, 403, 406, 408, 413, 415, 429, 431, 500, 502, 503, 504)
+        ),
         pytest.param(received(FRESH, PART, status=304), "partial", id="not-modified"),
         pytest.param(
             received(FRESH, PART, (b"vary", b"a"), status=206), "partial", id="part-that-varies"
@@ -293,7 +305,10 @@ ANONYMOUS = {"has_credentials": False, "partitioned": True}
         ),
         pytest.param(received((b"expires", b"0"), rule=RULE), "no-freshness", id="expires-0"),
         pytest.param(
-            received(status=500, rule=Rule(ttl=60, stale_while_revalidate=60, stale_if_error=60)),
+            received(
+                status=500,
+                rule=replace(RFC, ttl=60, stale_while_revalidate=60, stale_if_error=60),
+            ),
             "no-freshness",
             id="a-failure-whatever-the-windows",
         ),
@@ -301,7 +316,7 @@ ANONYMOUS = {"has_credentials": False, "partitioned": True}
             received(ETAG, status=404, rule=RULE), "no-freshness", id="an-error-with-a-validator"
         ),
         pytest.param(
-            received(cc(b"no-cache"), ETAG, status=500),
+            received(cc(b"no-cache"), ETAG, status=500, rule=RFC),
             "no-freshness",
             id="a-status-not-cacheable-by-itself",
         ),
@@ -326,6 +341,7 @@ RULES = st.builds(
     methods=st.sampled_from([("GET",), ("GET", "POST")]),
     client_bypass=st.booleans(),
     cookies=st.sampled_from(["safe", "rfc9111"]),
+    errors=st.sampled_from(["safe", "rfc9111"]),
     heuristic=st.floats(0, 1),
     store_private=st.booleans(),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from redis import Redis
 from starlette.authentication import SimpleUser
 
+from asgi_cache import CacheMiddleware
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
@@ -278,3 +280,52 @@ async def test_a01_user_id_that_returns_a_truth_value(cached):
     cache = cached(app, user_id=lambda r: bool(r.headers["x-user"]), **RULED)
     for user in ("alice", "bob"):
         assert (await ask(cache, fields={"X-User": user})).body == user.encode()
+
+
+async def test_a02_no_token_leaves_the_process(redis_server, caplog):
+    """Neither a key nor a record nor a purge in Redis has a token in it, and no log line."""
+    redis_server.empty()
+    caplog.set_level("DEBUG")
+    cache = CacheMiddleware(App(), store=redis_server.url + "?timeout=5s", **RULED)
+    fields = {"Authorization": "Bearer t0ken-of-alice", "Cookie": "session=c00kie-of-alice"}
+    for method in ("GET", "GET", "PUT", "GET"):
+        await ask(cache, fields=fields, method=method)
+    await cache.cache.purge(user="alice")
+    await cache.cache.close()
+    with Redis(port=redis_server.port) as client:
+        names = client.keys("*")
+        kept = [client.dump(name) for name in names]
+    assert len(names) > 1
+    for said in (*names, *kept, caplog.text.encode()):
+        assert b"t0ken" not in said
+        assert b"c00kie" not in said
+
+
+async def test_a02_two_tokens_have_two_keys(cached):
+    """And the second one is not told from the first by the cache's answer."""
+    cache = cached(whoami("authorization"), **RULED)
+    answers = [await ask(cache, fields={"Authorization": who}) for who in ("alice", "bob")]
+    assert [answer.body for answer in answers] == [b"alice", b"bob"]
+    assert answers[0].cache_status == answers[1].cache_status
+
+
+async def test_a06_somebody_without_a_name_is_not_nobody(cached):
+    """Credentials that name nobody are not answered with what is stored for all without any."""
+    cache = cached(whoami("authorization"), user_id=lambda request: None, **RULED)
+    assert (await ask(cache)).body == b"-"
+    for who in ("alice", "bob"):
+        assert (await ask(cache, fields={"Authorization": who})).body == who.encode()
+    assert (await ask(cache)).body == b"-"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("more", [{}, {"If-None-Match": "*"}, {"Cache-Control": "only-if-cached"}])
+async def test_a08_what_another_user_has_asked_for_cannot_be_probed(cached, method, more):
+    """An answer is the same whether or not somebody else has it stored."""
+    app = whoami("authorization")
+    probed, other = cached(app, **RULED), cached(app, **RULED)
+    await ask(probed, "/secret", {"Authorization": "alice"})
+    mallory = {"Authorization": "mallory", **more}
+    first = await ask(probed, "/secret", mallory, method=method)
+    second = await ask(other, "/secret", mallory, method=method)
+    assert first.messages == second.messages

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from urllib.parse import quote
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asgi_cache.asking import primary_key
+from asgi_cache.identity import NOBODY, partition_of
+from asgi_cache.policy.rule import Rule
+from asgi_cache.rules import RuleSet
+from asgi_cache.targets import Targets
 from tests.bare import App, Response, ask, no_body
 
 pytestmark = pytest.mark.anyio
@@ -245,3 +254,73 @@ async def test_a11_post_bodies_of_another_type(cached):
         assert (
             await ask(cache, method="POST", body=b"{}", fields={"Content-Type": kind})
         ).body == kind.encode()
+
+
+HOSTS = [("t", "/api/n"), ("t/api", "/n"), ("t:80", "/n"), ("u@t", "/n"), ("t ", "/n"), ("", "/n")]
+
+
+async def test_a09_a_host_and_a_path_do_not_run_into_each_other(cached):
+    """What is no host at all is not looked up, and gets nothing stored."""
+    app = App(
+        lambda scope: Response(dict(scope["headers"])[b"host"] + b"|" + scope["path"].encode())
+    )
+    cache = cached(app, rules={"/**": {"ttl": 60, "public": True}})
+    for host, path in HOSTS * 2:
+        answer = await ask(cache, path, {"Host": host})
+        assert answer.body == f"{host}|{path}".encode()
+        assert "cache-status" in answer or host in {"t/api", "u@t", "t "}
+
+
+async def test_a09_two_hosts_are_none(cached):
+    """An app may read the other one."""
+    app = App(lambda scope: Response(b"|".join(v for n, v in scope["headers"] if n == b"host")))
+    cache = cached(app, rules={"/**": {"ttl": 60, "public": True}})
+    for hosts in (["a", "b"], ["b", "a"], ["a"]):
+        answer = await ask(cache, fields=[("Host", host) for host in hosts])
+        assert answer.body == "|".join(hosts).encode()
+
+
+async def test_a12_a_semicolon_separates_nothing(cached):
+    """An ignored parameter takes all up to the next ``&`` along, and the app never sees it."""
+    rules = {"/**": {"ttl": 60, "public": True, "ignore_query": ["utm"]}}
+    cache = cached(App(lambda scope: Response(scope["query_string"])), rules=rules)
+    for query, seen in (("utm=x;cb=evil", b""), ("a=1;utm=x", b"a=1;utm=x"), ("", b"")):
+        assert (await ask(cache, f"/?{query}")).body == seen
+
+
+@pytest.mark.parametrize(
+    "query", ["utm=evil", "UTM=1&utm=evil", "utm=evil&utm=2", "%75tm=evil", "u%74m=evil", "utm"]
+)
+async def test_a13_an_ignored_parameter_that_is_reflected_reaches_nobody(cached, query):
+    """The app is given the part of the query that is in the key."""
+    rules = {"/**": {"ttl": 60, "public": True, "ignore_query": ["utm", "UTM"]}}
+    cache = cached(App(lambda scope: Response(b"<" + scope["query_string"] + b">")), rules=rules)
+    assert (await ask(cache, f"/?{query}")).body == b"<>"
+    assert (await ask(cache)).body == b"<>"
+
+
+PARTS = ["", "a", "b", "ab", "a:b", "a|b", "a\x00", "\x00b", "user:a", "/", "&", "=", "a=1&b=2"]
+
+
+@given(
+    st.tuples(*(st.sampled_from(PARTS) for _ in range(3))),
+    st.tuples(*(st.sampled_from(PARTS) for _ in range(3))),
+)
+@settings(max_examples=300, deadline=None)
+def test_a14_different_requests_have_different_keys(one, other):
+    """Whatever stands in a path, a query and a user's id, no two run into one another."""
+    targets = Targets(RuleSet.from_mapping({"/**": 60}), Rule(), ("n", ""), None)
+
+    def key_of(path, query, user):
+        scope = {
+            "headers": [(b"host", b"h")],
+            "scheme": "http",
+            "path": "/" + path,
+            "raw_path": quote("/" + path).encode(),
+            "query_string": query.encode(),
+        }
+        target = targets.resolve(scope, "GET")
+        partition = partition_of(user) if user else NOBODY
+        return primary_key(target.state, target.rule, [], b"GET", partition)
+
+    assert (key_of(*one) == key_of(*other)) is (one == other)

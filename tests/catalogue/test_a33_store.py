@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from redis import Redis
 
@@ -43,6 +45,43 @@ def attacker(redis_server):
 
 def records(attacker):
     return sorted(attacker.keys("*:r:*"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda whole: b"\x80\x05cos\nsystem\n", id="pickle"),
+        pytest.param(lambda whole: random.Random(1).randbytes(len(whole)), id="garbage"),
+        pytest.param(lambda whole: whole[:-1], id="truncated"),
+        pytest.param(lambda whole: whole[:40] + bytes([whole[40] ^ 8]) + whole[41:], id="bit"),
+        pytest.param(lambda whole: whole[:6] + b"\x02" + whole[7:], id="old-schema"),
+        pytest.param(lambda whole: whole[:6] + b"\xff" + whole[7:], id="future-schema"),
+        pytest.param(lambda whole: b"", id="empty"),
+    ],
+)
+async def test_a33_what_is_no_record_is_a_miss(cached, attacker, spoil):
+    """It is counted, and whatever it was, it was not run."""
+    cache = cached()
+    await ask(cache)
+    (name,) = records(attacker)
+    attacker.set(name, spoil(attacker.get(name)))
+    answer = await ask(cache)
+    assert (answer.body, answer.cache_status) == (b"hello", "asgi-cache; fwd=uri-miss; stored")
+    assert cache.cache.store.corrupt > 0
+
+
+async def test_a34_records_that_were_swapped_are_misses(cached, attacker):
+    """Even where nothing is signed: a record says what it was stored under."""
+    app = App(lambda scope: Response(dict(scope["headers"])[b"authorization"]))
+    cache = cached(app)
+    for who in ("alice", "bob"):
+        await ask(cache, fields={"Authorization": who})
+    one, other = records(attacker)
+    first, second = attacker.mget(one, other)
+    attacker.mset({one: second, other: first})
+    for who in ("alice", "bob"):
+        assert (await ask(cache, fields={"Authorization": who})).body == who.encode()
+    assert cache.cache.store.corrupt > 0
 
 
 @SEALED

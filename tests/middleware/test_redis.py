@@ -118,41 +118,6 @@ async def test_no_credential_is_in_redis(process, server):
         assert not any(b"s3cret" in key or b"s3cret" in client.dump(key) for key in keys)
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        pytest.param(lambda value: b"", id="empty"),
-        pytest.param(lambda value: b"\x80\x04garbage", id="pickle"),
-        pytest.param(lambda value: value[:-1], id="truncated"),
-        pytest.param(lambda value: bytes([value[0] ^ 1]) + value[1:], id="another-schema"),
-        pytest.param(lambda value: value[:-1] + bytes([value[-1] ^ 1]), id="a-bit-in-the-body"),
-    ],
-)
-async def test_garbage_in_redis_is_a_miss(process, server, garbage):
-    """Whatever is stored under a key, the answer is right."""
-    cache = process(App())
-    await ask(cache)
-    with Redis(port=server.port) as client:
-        (key,) = client.keys("*:r:*")
-        client.set(key, garbage(client.get(key)))
-    answer = await ask(cache)
-    assert (answer.body, answer.cache_status) == (b"hello", "asgi-cache; fwd=uri-miss; stored")
-
-
-async def test_entries_swapped_between_users_are_misses(process, server):
-    """A record is only good under the key that it was stored for."""
-    app = App(lambda scope: Response(dict(scope["headers"])[b"authorization"]))
-    cache = process(app)
-    for who in ("alice", "bob"):
-        await ask(cache, fields={"Authorization": who})
-    with Redis(port=server.port) as client:
-        one, other = client.keys("*:r:*")
-        values = client.mget(other, one)
-        client.mset({one: values[0], other: values[1]})
-    for who in ("alice", "bob"):
-        assert (await ask(cache, fields={"Authorization": who})).body == who.encode()
-
-
 async def test_b12_a_lost_log_resurrects_nothing(process, server):
     """Without the log nobody can say what was purged, so nothing is served."""
     cache = process(App(Response(b"old"), Response(), Response(b"new")))

@@ -131,7 +131,7 @@ def bomb(coding):
     return b"".join([*parts, compressor.flush()])
 
 
-def test_bomb_takes_no_more_memory_than_its_head_says(coding):
+def test_a36_a_bomb_takes_no_more_memory_than_its_head_says(coding):
     """Whatever is in Redis, a process expands it to the length that it is told, and a byte."""
     body = bomb(coding)
     tracemalloc.start()

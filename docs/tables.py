@@ -21,6 +21,7 @@ from typing import Any
 from asgi_cache import config
 from asgi_cache.policy import rule, storing
 from benchmarks.conformance.explained import EXPLAINED
+from tests.catalogue.attacks import ATTACKS, tests_by_line
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -29,6 +30,7 @@ PAGES = (
     "docs/reference/settings.md",
     "docs/reference/cache-status.md",
     "docs/reference/rfc9111.md",
+    "docs/explanation/security.md",
 )
 
 
@@ -81,6 +83,7 @@ def tables() -> dict[str, str]:
         "conformance": conformance(),
         "peers": peers(),
         "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
+        "attacks": attacks(),
         "not-stored": table(
             ("`detail`", "the response is not stored because", "source"), detail_rows()
         ),
@@ -106,6 +109,15 @@ def conformance() -> str:
         ("failed", "why"), [(", ".join(tests), why) for why, tests in reasons.items()]
     )
     return f"{summary}\n\n{explained}"
+
+
+def attacks() -> str:
+    """Lay out what may be tried, what comes of it, and the tests of that."""
+    tests, rows = tests_by_line(ROOT), []
+    for line, (tried, holds) in ATTACKS.items():
+        names = ", ".join(f"`{name.removeprefix('test_')}`" for name, _ in tests[line])
+        rows.append((str(line), tried, holds, names))
+    return table(("", "what is tried", "what comes of it", "tests"), rows)
 
 
 def peers() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from redis import Redis
 from starlette.authentication import SimpleUser
@@ -316,6 +318,16 @@ async def test_a06_somebody_without_a_name_is_not_nobody(cached):
     for who in ("alice", "bob"):
         assert (await ask(cache, fields={"Authorization": who})).body == who.encode()
     assert (await ask(cache)).body == b"-"
+
+
+async def test_a07_a_forged_token_opens_nothing(cached):
+    """Who puts another user's name into a token without a signature is somebody else."""
+    claims = urlsafe_b64encode(b'{"sub": "alice", "exp": 9999999999}').decode()
+    app = App(lambda scope: Response(dict(scope["headers"])[b"authorization"]))
+    cache = cached(app, until_token_expires=True, **RULED)
+    for signature in ("genuine", "forged", ""):
+        token = f"Bearer e30.{claims}.{signature}"
+        assert (await ask(cache, fields={"Authorization": token})).body == token.encode()
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

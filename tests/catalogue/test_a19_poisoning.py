@@ -198,3 +198,13 @@ async def test_only_if_cached_never_runs_the_app(cached):
         assert answer.status == 504
     answer = await ask(cache, fields={"Cache-Control": "only-if-cached, no-store"})
     assert (answer.status, app.runs) == (504, 0)
+
+
+@OPTIONS
+async def test_a24_head_then_get(cached, options):
+    """Nothing that was made for HEAD is sent to GET, whether or not the app sends a body."""
+    bodies = {"HEAD": b"", "GET": b"whole"}
+    app = App(lambda scope: Response(bodies[scope["method"]], {"Cache-Control": "max-age=60"}))
+    cache = cached(app, **options)
+    for method in ("HEAD", "GET", "HEAD", "GET"):
+        assert (await ask(cache, method=method)).body == bodies[method]

@@ -108,6 +108,49 @@ async def vary_is_respected(behind: Behind, *, declared: bool) -> bool:
     return bodies == [b'"en"', b'"de"']
 
 
+async def not_poisoned(behind: Behind, *, field: str, declared: bool) -> bool:
+    """What one client put into a field, and the handler repeats, is not what others are sent."""
+
+    async def answer(_: str, given: Mapping[str, str]) -> Reply:
+        return Reply(given.get(field, "nothing"))
+
+    async with behind(Handler(answer, reads=field, declared=declared)) as ask:
+        evil, clean = await ask({field: "evil.example"}), await ask()
+    if evil.body != b'"evil.example"':
+        raise Inconclusive("the handler did not repeat the field")
+    return clean.body == b'"nothing"'
+
+
+async def origin_is_not_everybodys(behind: Behind) -> bool:
+    """A response that one origin may read does not keep others out."""
+
+    async def answer(_: str, given: Mapping[str, str]) -> Reply:
+        allowed = ("access-control-allow-origin", given.get("origin", "none"))
+        return Reply("hello", (allowed,))
+
+    origins = ("https://evil.example", "https://good.example")
+    async with behind(Handler(answer, reads="origin")) as ask:
+        answers = [await ask({"origin": origin}) for origin in origins]
+    return [answer.all("access-control-allow-origin") for answer in answers] == [
+        [origin] for origin in origins
+    ]
+
+
+async def error_is_not_everybodys(behind: Behind, *, status: int) -> bool:
+    """An error that one request provoked, and that a middleware calls fresh, is its own."""
+
+    async def answer(_: str, given: Mapping[str, str]) -> Reply:
+        failed = "x-odd" in given
+        fields = (("cache-control", "max-age=60"),)
+        return Reply("no" if failed else "yes", fields, status if failed else 200)
+
+    async with behind(Handler(answer, reads="x-odd")) as ask:
+        provoked, other = await ask({"x-odd": "1"}), await ask()
+    if provoked.status != status:
+        raise Inconclusive("the handler did not fail")
+    return (other.status, other.body) == (200, b'"yes"')
+
+
 async def get_after_head(behind: Behind, *, bodiless: bool) -> bool:
     """The response to a HEAD request has no body to give to a GET."""
     handler = counted()
@@ -293,6 +336,24 @@ PROBES = (
         },
     ),
     Probe("vary", "The handler's `Vary` is respected", _both_ways(vary_is_respected)),
+    Probe(
+        "forwarded",
+        "`X-Forwarded-Host` that the handler repeats: not sent to others",
+        _both_ways(not_poisoned, field="x-forwarded-host"),
+    ),
+    Probe(
+        "origin",
+        "`Access-Control-Allow-Origin` for one origin: not sent to others",
+        {"": origin_is_not_everybodys},
+    ),
+    Probe(
+        "error",
+        "An error with `max-age` that one request provoked: not sent to others",
+        {
+            "400": partial(error_is_not_everybodys, status=400),
+            "500": partial(error_is_not_everybodys, status=500),
+        },
+    ),
     Probe(
         "head",
         "HEAD, then GET: the whole body",

@@ -118,7 +118,7 @@ async def not_poisoned(behind: Behind, *, field: str, declared: bool) -> bool:
         evil, clean = await ask({field: "evil.example"}), await ask()
     if evil.body != b'"evil.example"':
         raise Inconclusive("the handler did not repeat the field")
-    return clean.body == b'"nothing"'
+    return clean.status == 200 and b"evil" not in clean.body
 
 
 async def origin_is_not_everybodys(behind: Behind) -> bool:

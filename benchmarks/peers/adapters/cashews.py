@@ -26,8 +26,10 @@ from benchmarks.peers.on_fastapi import endpoint
 from tests.bare import ASGIApp
 
 OPTIONS = {
-    **dict.fromkeys(("authorization", "cookie", "own", "vary", "head"), "key"),
-    **dict.fromkeys(("restrictions", "set-cookie", "part"), "condition"),
+    **dict.fromkeys(
+        ("authorization", "cookie", "own", "vary", "forwarded", "origin", "head"), "key"
+    ),
+    **dict.fromkeys(("restrictions", "set-cookie", "part", "error"), "condition"),
     "put": "@cache.invalidate",
     "stale": "@cache.failover",
 }

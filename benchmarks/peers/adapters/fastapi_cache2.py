@@ -22,7 +22,9 @@ from benchmarks.peers.handlers import Handler, Reply
 from benchmarks.peers.on_starlette import native
 from tests.bare import ASGIApp
 
-OPTIONS = dict.fromkeys(("authorization", "cookie", "own", "vary", "part"), "key_builder") | {
+OPTIONS = dict.fromkeys(
+    ("authorization", "cookie", "own", "vary", "part", "forwarded", "origin"), "key_builder"
+) | {
     "put": "FastAPICache.clear()",
     "lines": "PickleCoder",
 }

@@ -19,6 +19,8 @@ OPTIONS = {
     "cookie": "vary",
     "own": "vary",
     "vary": "vary",
+    "forwarded": "vary",
+    "origin": "vary",
     "put": "clear_path()",
     "misses": "coalesce",
 }

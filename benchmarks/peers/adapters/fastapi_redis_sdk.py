@@ -14,9 +14,9 @@ from benchmarks.peers.handlers import Handler
 from benchmarks.peers.on_fastapi import endpoint
 from tests.bare import ASGIApp
 
-OPTIONS = dict.fromkeys(("authorization", "cookie", "own", "vary"), "key_builder") | {
-    "put": "cache_evict"
-}
+OPTIONS = dict.fromkeys(
+    ("authorization", "cookie", "own", "vary", "forwarded", "origin"), "key_builder"
+) | {"put": "cache_evict"}
 
 
 def build(handler: Handler, ttl: int, option: str | None) -> ASGIApp:

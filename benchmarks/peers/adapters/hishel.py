@@ -19,7 +19,7 @@ from benchmarks.peers.handlers import Handler
 from benchmarks.peers.on_starlette import starlette_app
 from tests.bare import ASGIApp
 
-OPTIONS = {"cookie": "Vary", "own": "Vary"}
+OPTIONS = dict.fromkeys(("cookie", "own", "forwarded", "origin"), "Vary")
 DIRECTORY = tempfile.TemporaryDirectory()
 
 

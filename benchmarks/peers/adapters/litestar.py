@@ -20,7 +20,9 @@ from litestar.types import HTTPScope
 from benchmarks.peers.handlers import Handler, Reply
 from tests.bare import ASGIApp
 
-OPTIONS = dict.fromkeys(("authorization", "cookie", "own", "vary"), "key_builder") | {
+OPTIONS = dict.fromkeys(
+    ("authorization", "cookie", "own", "vary", "forwarded", "origin"), "key_builder"
+) | {
     "put": "store.delete()",
     "part": "cache_response_filter",
 }

@@ -272,7 +272,7 @@ def stale_while_revalidating(tour: Tour) -> str:
     return (
         f"{stale.content['tasks']:,} tasks, at once, while one refresh ran in the background; "
         f"{fresh.content['tasks']:,} a moment later. No user waited for the {miss.ms:.0f} ms that "
-        "the app needs."
+        "the app took before."
     )
 
 

@@ -29,6 +29,7 @@ from asgi_cache.flight import has_background
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Authorize, Identity, UserId
+from asgi_cache.lease import Unreleased
 from asgi_cache.locating import absolute
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
@@ -138,6 +139,7 @@ class Cache:
             ),
             targets=Targets(compile_rules(settings), base_rule(settings), salt, settings.hosts),
             flights=Flights(),
+            unreleased=Unreleased(),
             throttle=Throttle(clock),
             clock=clock,
             targeted=tuple(name.encode() for name in settings.targeted_fields),
@@ -302,6 +304,7 @@ class Cache:
         if self._warming is not None and not self._warming.done():
             self._warming.cancel()
         await self._services.flights.finish(CLOSE_TIMEOUT)
+        self._services.unreleased.stop()
         await self.store.close()
 
 

@@ -67,7 +67,8 @@ class Fill:
         self._flight = flight
         holdings = services.holdings
         is_shared = holdings.store.is_shared
-        self._lease = Lease(holdings, _lease_name(sought.flight_key)) if is_shared else None
+        name = _lease_name(sought.flight_key)
+        self._lease = Lease(holdings, name, services.unreleased) if is_shared else None
         self._turn = Turn.UNKNOWN
         self._is_given_up = False
         self._closing: list[asyncio.Task[None]] = []
@@ -161,8 +162,10 @@ class Fill:
 
     async def _give_up(self, lease: Lease, after: StoredResponse | None, *, marked: bool) -> None:
         if after is not None:
-            with suppress(StoreUnavailable):
-                await self._services.holdings.landed(after, self._sought.asked.key)
+            holdings = self._services.holdings
+            landing = holdings.landed(after, self._sought.asked.key)
+            with suppress(StoreUnavailable):  # if it takes longer, others need not wait for it
+                await patiently(holdings.patience(), landing)
         await lease.give_up(marked=marked)
 
 

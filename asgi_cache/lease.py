@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import Enum, auto
+from functools import partial
 from secrets import token_bytes
 
+from asgi_cache.backoff import doubling
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.holdings import Holdings
 
@@ -19,6 +22,9 @@ WAIT = 5.0
 FIRST_LOOK = 0.002
 LAST_LOOK = 0.05
 """Seconds between two looks at what another process is doing: at first, and in the end."""
+
+BETWEEN_RELEASES = 0.05, 0.25
+"""Seconds between two tries to give up a lease: at first, and in the end."""
 
 MARK = b"-"
 """What is in the place of the token where the response turned out to be for one request alone."""
@@ -38,12 +44,59 @@ class Turn(Enum):
     """The store is out of reach."""
 
 
+class Unreleased:
+    """Leases that this process could not give up, as the store was out of reach.
+
+    It goes on trying until they end by themselves, as others wait for them. It need not wait
+    for them itself.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: dict[bytes, bytes] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, name: bytes, token: bytes, release: Callable[[], Awaitable[None]]) -> None:
+        """Go on trying to *release* the lease of that *name*, which is held with *token*."""
+        self._tokens[name] = token
+        task = asyncio.get_running_loop().create_task(self._repeat(name, token, release))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def take_back(self, name: bytes, token: bytes) -> bool:
+        """Whether the lease that is held with *token* is one of these; now it is in use again."""
+        if self._tokens.get(name) != token:
+            return False
+        del self._tokens[name]
+        return True
+
+    async def _repeat(
+        self, name: bytes, token: bytes, release: Callable[[], Awaitable[None]]
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + TTL
+        for pause in doubling(*BETWEEN_RELEASES):
+            await asyncio.sleep(pause)
+            if clock() >= ends_at or self._tokens.get(name) != token:
+                break
+            with suppress(StoreUnavailable):
+                await release()
+                break
+        self.take_back(name, token)
+
+    def stop(self) -> None:
+        """Leave them to end by themselves."""
+        for task in self._tasks:
+            task.cancel()
+        self._tokens.clear()
+
+
 class Lease:
     """One lease, for one flight; it is prolonged until it is given up."""
 
-    def __init__(self, holdings: Holdings, name: bytes) -> None:
+    def __init__(self, holdings: Holdings, name: bytes, unreleased: Unreleased) -> None:
         self._holdings = holdings
         self._name = name
+        self._unreleased = unreleased
         self._token = token_bytes(8)
         self._ours_until = 0.0
         """Nobody else can have it before."""
@@ -63,6 +116,9 @@ class Lease:
             self._ours_until = asked_at + TTL / 2
             self._prolong_later()
             return Turn.OURS
+        if self._unreleased.take_back(self._name, holder):
+            self._token = holder
+            return await self.take()
         self._may_be_ours = False
         return Turn.EVERYBODYS if holder == MARK else Turn.ANOTHERS
 
@@ -77,9 +133,11 @@ class Lease:
             self._prolonging.cancel()
         mark = MARK if marked else None
         is_certain = asyncio.get_running_loop().time() < self._ours_until
-        token = None if is_certain else self._token
-        with suppress(StoreUnavailable):  # it ends by itself
-            await self._holdings.release(self._name, token, mark, MARK_TTL)
+        name, token, release = self._name, self._token, self._holdings.release
+        try:
+            await release(name, None if is_certain else token, mark, MARK_TTL)
+        except StoreUnavailable:
+            self._unreleased.add(name, token, partial(release, name, token, mark, MARK_TTL))
 
     def _prolong_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TTL / 3, self._prolong)

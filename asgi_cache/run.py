@@ -250,8 +250,9 @@ class Run:
             return Settled(renewed, validated=True, obstacle=clause.detail, detail=failed)
         if not same_selection:
             return Settled(renewed, validated=True, detail=await self._drop(stored))
+        putting = self._holdings.put(renewed, stored)
         try:
-            await self._holdings.put(renewed, stored)
+            await patiently(self._holdings.patience(), putting)
         except StoreUnavailable:
             return Settled(renewed, validated=True, detail="store-unavailable")
         return Settled(renewed, validated=True, renewed=True)
@@ -259,7 +260,7 @@ class Run:
     async def _drop(self, stored: StoredResponse) -> str | None:
         """Forget *stored*; say why if that could not be done."""
         try:
-            await self._holdings.drop(stored)
+            await patiently(self._holdings.patience(), self._holdings.drop(stored))
         except StoreUnavailable:
             return "store-unavailable"
         return None

@@ -10,6 +10,7 @@ from starlette.types import Message
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity
+from asgi_cache.lease import Unreleased
 from asgi_cache.targets import Targets
 from asgi_cache.throttle import Throttle
 
@@ -22,6 +23,7 @@ class Services:
     identity: Identity
     targets: Targets
     flights: Flights
+    unreleased: Unreleased
     throttle: Throttle
     clock: Callable[[], float]
     targeted: tuple[bytes, ...]

@@ -238,6 +238,8 @@ class RedisStore(Store):
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connections, unless they are the user's."""
+        if self._purges.waiting:
+            self._linked()  # they are tried once more, even if nothing has been asked for here
         link, self._link = self._link, None
         if link is None or not link.is_here:
             return
@@ -245,9 +247,13 @@ class RedisStore(Store):
         for waiting in (link.tail, link.recovery):
             if waiting is not None:
                 waiting.cancel()
-        await asyncio.gather(*link.tasks, return_exceptions=True)
-        await self._purges.close(link.servers)
-        await link.ending.aclose()
+        try:
+            if link.tasks:
+                await asyncio.wait(link.tasks)  # which does not cancel them with this one
+            await self._purges.try_once_more(link.servers)
+        finally:
+            self._purges.tell_of_losses()
+            await link.ending.aclose()
 
     def _admitted(self) -> Link:
         """Return the link, if the server is to be asked.

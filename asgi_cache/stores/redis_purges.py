@@ -69,7 +69,7 @@ class Purges:
         pack_purge(purge)
         taking = link.begin(self._take(link, purge, hasty=hasty))
         await asyncio.wait([taking])
-        position = taking.result()
+        position = None if taking.cancelled() else taking.result()
         if position is None:
             raise PurgeNotAcknowledged("the purge log was not reached; the purge is repeated")
         return position
@@ -77,18 +77,23 @@ class Purges:
     async def _take(self, link: Link, purge: Purge, *, hasty: bool) -> int | None:
         """Return the log's position when it has *purge*; nothing if it will be repeated still."""
         deadline = self._monotonic() + TIMEOUT
-        if self._guard.breaker.is_closed and not self.waiting:
+        if self.waiting:
+            number = self.waiting.add(purge)
+            if not hasty:  # whatever repeats the others may be at rest for longer than this has
+                with suppress(StoreUnavailable):
+                    await self._guard.run(partial(self.catch_up, link.servers), TIMEOUT)
+        else:
             attempt = partial(self._log.append, link.servers, [purge])
             try:
                 return await self._guard.run(attempt, self._guard.timeout if hasty else TIMEOUT)
             except StoreUnavailable:
-                pass
+                number = self.waiting.add(purge)
             except BaseException:  # the event loop ends, and with it what could try again
                 self.waiting.add(purge)
                 raise
-        number = self.waiting.add(purge)
         self.try_again(link)
-        if not hasty and link.recovery is not None:
+        is_waited_for = not hasty and not self.waiting.is_acknowledged(number)
+        if is_waited_for and link.recovery is not None:
             await asyncio.wait([link.recovery], timeout=deadline - self._monotonic())
         return self._log.reader.position if self.waiting.is_acknowledged(number) else None
 
@@ -122,11 +127,14 @@ class Purges:
         self._is_log_taking = True
         self.try_again(link)
 
-    async def close(self, servers: Servers) -> None:
-        """Try for the last time, and say what is lost unless the store is used again."""
+    async def try_once_more(self, servers: Servers) -> None:
+        """Try without asking whether it is time, as there will be no other time."""
         if self.waiting:
             with suppress(StoreUnavailable):
                 await within(self._guard.timeout, self.catch_up(servers))
+
+    def tell_of_losses(self) -> None:
+        """Log what is lost unless the store is used again."""
         if self.waiting:
             logger.error("purges were not acknowledged: %d", len(self.waiting))
 

@@ -13,6 +13,7 @@ from asgi_cache.errors import StoreUnavailable
 from asgi_cache.stores.memory import MemoryStore
 from tests.bare import App, Clock, Response, ask
 from tests.middleware.test_flights import Gate, turns
+from tests.proxy import proxied
 from tests.redis_server import redis_server
 
 __all__ = ["redis_server"]
@@ -222,3 +223,64 @@ async def test_a_refresh_is_one_processs_work(process):
     for cache in (one, other):
         await cache.cache._services.flights.finish(5)
     assert app.runs + other_app.runs == 2
+
+
+@pytest.fixture
+async def cut_off(server, monkeypatch):
+    """A process that lost its link to the server while it ran the app, and has it again."""
+    monkeypatch.setattr(lease, "TTL", 600.0)
+    async with proxied(server.port) as proxy:
+
+        async def app(scope, receive, send):
+            proxy.refuse()
+            await Response(b"not stored").send_to(scope, send)
+
+        url = f"{proxy.url}?timeout=5s&local=0"
+        cache = CacheMiddleware(FirstThen(app, App()), store=url, rules=RULES)
+        assert (await ask(cache)).cache_status.endswith("detail=store-unavailable")
+        assert len(leases(server)) == 1
+        await proxy.listen()
+        yield cache
+        await cache.cache.close()
+
+
+class FirstThen:
+    """One app for the first request, and another one for the others."""
+
+    def __init__(self, *apps):
+        self.apps = list(apps)
+
+    async def __call__(self, scope, receive, send):
+        app = self.apps.pop(0) if len(self.apps) > 1 else self.apps[0]
+        await app(scope, receive, send)
+
+
+async def test_a_lease_that_could_not_be_given_up_is_given_up_later(server, cut_off):
+    """Other processes do not wait for it until it ends by itself."""
+    await until(lambda: not leases(server))
+    await until(lambda: not cut_off.cache._services.unreleased._tokens)
+
+
+@pytest.fixture
+def never_again(monkeypatch):
+    """What could not be given up is not tried to be given up again."""
+    monkeypatch.setattr(lease, "BETWEEN_RELEASES", (600.0, 600.0))
+
+
+@pytest.mark.usefixtures("never_again")
+async def test_nobody_waits_for_a_lease_of_its_own(server, cut_off):
+    """One that could not be given up is used again, and then given up."""
+    async with asyncio.timeout(3):
+        answer = await ask(cut_off)
+    assert answer.cache_status == "asgi-cache; fwd=uri-miss; stored"
+    await until(lambda: not leases(server))
+
+
+@pytest.mark.usefixtures("never_again")
+async def test_closing_leaves_leases_to_end_by_themselves(cut_off):
+    """Nothing is left that would go on trying."""
+    before = asyncio.all_tasks()
+    await cut_off.cache.close()
+    await turns()
+    assert len(asyncio.all_tasks()) < len(before)
+    assert not cut_off.cache._services.unreleased._tasks

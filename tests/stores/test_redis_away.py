@@ -11,6 +11,7 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from asgi_cache.errors import CircuitOpen, PurgeNotAcknowledged, StoreRefused, StoreUnavailable
+from asgi_cache.stores import redis_purges
 from asgi_cache.stores.base import Purge
 from asgi_cache.stores.breaker import State
 from asgi_cache.stores.unacknowledged import NOWHERE
@@ -422,3 +423,52 @@ async def test_a_mistake_does_not_end_the_repeating(server, caplog):
         await recovered(store)
     assert reader.tags == [("a",)]
     assert [record.exc_text is not None for record in caplog.records] == [True]
+
+
+def test_closing_in_another_event_loop_delivers_what_waits(server, caplog):
+    """A script that purges and closes in two calls of its own must not lose a purge."""
+    reader = RecordingReader()
+    store = open_store(f"{server.url}?local=0", "test")
+    store.follow(reader)
+
+    async def refused():
+        with pytest.raises(PurgeNotAcknowledged):
+            await store.append(["a"], hasty=True)
+
+    with server.hung():
+        asyncio.run(refused())
+    asyncio.run(store.close())
+    assert set(reader.tags) == {("a",)}
+    assert store.unacknowledged == 0
+
+
+async def test_a_deadline_around_closing_stops_no_purge_of_others(server, caplog):
+    """Who purges is told that it was not acknowledged, and the log how many are lost."""
+    async with opened(server.url) as store:
+        await store.get(KEY)
+        with server.hung():
+            purging = asyncio.create_task(store.append(["a"]))
+            await turns()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await store.close()
+            with pytest.raises(PurgeNotAcknowledged):
+                await purging
+            await store.close()
+        assert "purges were not acknowledged: 1" in caplog.messages
+
+
+async def test_a_purge_does_not_wait_for_those_that_wait(server, monkeypatch):
+    """A server that takes purges again is found out by the next one, however long the pause."""
+    monkeypatch.setattr(redis_purges, "FIRST_REPEAT", 600.0)
+    reader = RecordingReader()
+    async with opened(server.url, reader, "local=0&timeout=5s") as store:
+        await store.get(KEY)
+        as_replica(server)
+        with pytest.raises(PurgeNotAcknowledged):
+            await store.append(["a"], hasty=True)
+        with pytest.raises(PurgeNotAcknowledged):
+            await store.append(["b"])
+        as_primary(server)
+        assert await store.append(["c"]) == reader.position
+        assert (reader.tags, reader.withheld) == ([("a",), ("b",), ("c",)], ())

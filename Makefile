@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench instructions coherence faults soak eviction memory simulate conformance transparency peers clean
+.PHONY: help demo test check docs bench instructions coherence faults soak pairs eviction memory simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ faults: $(VENV)/.bench ## Put Redis in trouble under load, behind this and other
 soak: $(VENV)/.bench ## Check every answer of two processes while Redis fails at random (MINUTES=30)
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+pairs: $(VENV)/.test ## Have two users at a time ask at random, and look for leaks (COUNT=100000)
+	@$(BIN)/python -m tests.catalogue.two_users --count $(or $(COUNT),100000) $(ARGS)
 
 eviction: $(VENV)/.test ## Compare eviction policies on nine traces
 	@$(BIN)/python -m benchmarks.eviction

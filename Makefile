@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench instructions coherence faults soak pairs eviction memory simulate conformance transparency peers clean
+.PHONY: help demo test check docs bench instructions coherence faults soak pairs flood eviction memory simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,10 @@ soak: $(VENV)/.bench ## Check every answer of two processes while Redis fails at
 
 pairs: $(VENV)/.test ## Have two users at a time ask at random, and look for leaks (COUNT=100000)
 	@$(BIN)/python -m tests.catalogue.two_users --count $(or $(COUNT),100000) $(ARGS)
+
+flood: $(VENV)/.test ## Ask for 100,000 URLs once, and for a hundred often
+	@sh tests/ensure-redis.sh
+	@$(BIN)/python -m benchmarks.flood
 
 eviction: $(VENV)/.test ## Compare eviction policies on nine traces
 	@$(BIN)/python -m benchmarks.eviction

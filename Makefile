@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench instructions coherence faults soak pairs flood eviction memory simulate conformance transparency peers clean
+.PHONY: help demo test check docs bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ soak: $(VENV)/.bench ## Check every answer of two processes while Redis fails at
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
+fuzz: $(VENV)/.fuzz ## Feed what reads bytes with what Atheris comes upon (SECONDS=60, of each target)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
 pairs: $(VENV)/.test ## Have two users at a time ask at random, and look for leaks (COUNT=100000)
 	@$(BIN)/python -m tests.catalogue.two_users --count $(or $(COUNT),100000) $(ARGS)
 
@@ -89,7 +92,7 @@ peers: $(VENV)/.test ## Ask the same of other caches from PyPI, each in an envir
 	@$(BIN)/python -m benchmarks.peers
 
 clean: ## Remove what the targets made
-	@rm -rf $(VENV) site .coverage .*_cache benchmarks/*/.work
+	@rm -rf $(VENV) site .coverage .*_cache benchmarks/*/.work tests/*/.work
 
 # One environment; a stamp for each set of extras in it, out of date when pyproject.toml changes.
 DEMO := $(VENV)/.demo
@@ -97,6 +100,7 @@ TEST := $(VENV)/.test
 DOCS := $(VENV)/.docs
 CHECK := $(VENV)/.check
 BENCH := $(VENV)/.bench
+FUZZ := $(VENV)/.fuzz
 $(DEMO): EXTRAS := demo
 $(TEST): EXTRAS := test
 $(TEST): COVERS := $(DEMO)
@@ -104,8 +108,10 @@ $(DOCS): EXTRAS := docs
 $(CHECK): EXTRAS := test,lint,docs
 $(CHECK): COVERS := $(DEMO) $(TEST) $(DOCS)
 $(BENCH): EXTRAS := bench
+$(FUZZ): EXTRAS := fuzz
+$(FUZZ): COVERS := $(DEMO) $(TEST)
 $(BENCH): COVERS := $(DEMO) $(TEST)
-$(DEMO) $(TEST) $(DOCS) $(CHECK) $(BENCH): pyproject.toml
+$(DEMO) $(TEST) $(DOCS) $(CHECK) $(BENCH) $(FUZZ): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'asgi_cache needs Python 3.11 or newer: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)

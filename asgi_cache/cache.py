@@ -25,6 +25,7 @@ from asgi_cache.config import (
 )
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
+from asgi_cache.fill_rate import FillRate
 from asgi_cache.flight import has_background
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
@@ -140,6 +141,7 @@ class Cache:
             targets=Targets(compile_rules(settings), base_rule(settings), salt, settings.hosts),
             flights=Flights(),
             unreleased=Unreleased(),
+            fill_rate=FillRate(clock),
             throttle=Throttle(clock),
             clock=clock,
             targeted=tuple(name.encode() for name in settings.targeted_fields),
@@ -169,6 +171,11 @@ class Cache:
         stated = Settings() if path is None else load_settings(path)
         settings = settings_from_environment(os.environ if environ is None else environ, stated)
         return cls(settings=settings, store=store, user_id=user_id, authorize=authorize)
+
+    @property
+    def fills_refused(self) -> int:
+        """How many requests went past the store as a rule's `max_fills` was used up."""
+        return self._services.fill_rate.refused
 
     async def handle(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, pending: Pending | None

@@ -214,6 +214,10 @@ class Exchange:
 
     async def _run_alone(self, asked: Asked, stored: StoredResponse | None) -> None:
         """Run the app for this request only."""
+        if not self._may_fill(asked, stored):
+            why = Unanswerable(self.outcome.forwarded or "bypass", "max-fills", asked.receive)
+            await self._bypass(why, asked.target, asked.rule)
+            return
         services, scope = self._services, self._app_scope(asked, stored)
         delivery = Delivery(asked, stored, services, self._responder)
         run = Run(asked, stored, services, services.holdings.birth(), delivery.take)
@@ -227,6 +231,13 @@ class Exchange:
             await delivery.end()
         finally:
             self._note_what_the_app_said(scope)
+
+    def _may_fill(self, asked: Asked, stored: StoredResponse | None) -> bool:
+        """Whether what the app answers may be stored where nothing is stored yet."""
+        limit, pattern = asked.rule.max_fills, asked.target.pattern
+        if limit is None or pattern is None or stored is not None:
+            return True
+        return self._services.fill_rate.take(pattern, limit)
 
     def _is_worth_sharing(self, asked: Asked, found: Found) -> bool:
         """Whether what the app answers is likely to be of use to others who ask meanwhile.
@@ -275,6 +286,8 @@ class Exchange:
         """Begin a flight, unless what the app answers is likely to be a part only."""
         asked, stored, services = sought.asked, sought.stored, self._services
         if combined(asked.request.fields, b"range") is not None:
+            return False
+        if not self._may_fill(asked, stored):
             return False
         scope = self._app_scope(asked, stored)
 

@@ -81,6 +81,7 @@ def _rule_readers(classes: Mapping[str, float]) -> dict[str, Reader]:
     special: dict[str, Reader] = {
         "early_refresh": read_factor,
         "heuristic": read_fraction,
+        "max_fills": read_factor,
         "methods": _read_methods,
         "vary": read_field_names,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.types import Message
 
+from asgi_cache.fill_rate import FillRate
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity
@@ -24,6 +25,7 @@ class Services:
     targets: Targets
     flights: Flights
     unreleased: Unreleased
+    fill_rate: FillRate
     throttle: Throttle
     clock: Callable[[], float]
     targeted: tuple[bytes, ...]

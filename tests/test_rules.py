@@ -66,6 +66,8 @@ def test_what_a_rule_may_be(value, rule):
         ("cookies", "rfc9111", "rfc9111"),
         ("errors", "rfc9111", "rfc9111"),
         ("heuristic", 0.1, 0.1),
+        ("max_fills", 20, 20.0),
+        ("max_fills", None, None),
         ("max_body", "64kb", 65536),
         ("store_private", True, True),
     ],

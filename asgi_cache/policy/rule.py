@@ -53,6 +53,8 @@ class Rule:
     """That part of the time since ``Last-Modified`` counts as freshness; 0 turns it off."""
     max_body: int = 8 * 1024 * 1024
     """Bytes beyond which a body is passed on but not stored."""
+    max_fills: float | None = None
+    """Responses that each process stores anew in a second; more than that go past the store."""
     coherence: Literal["bounded", "strict"] = "bounded"
     """``strict``: each look-up asks the store that all processes share, not a copy of its own."""
     unlinked: Literal["forward", "serve"] = "forward"

@@ -47,6 +47,13 @@ def records(attacker):
     return sorted(attacker.keys("*:r:*"))
 
 
+def swap_records(attacker):
+    """Put each of two records in the other's place."""
+    one, other = records(attacker)
+    first, second = attacker.mget(one, other)
+    attacker.mset({one: second, other: first})
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -76,9 +83,7 @@ async def test_a34_records_that_were_swapped_are_misses(cached, attacker):
     cache = cached(app)
     for who in ("alice", "bob"):
         await ask(cache, fields={"Authorization": who})
-    one, other = records(attacker)
-    first, second = attacker.mget(one, other)
-    attacker.mset({one: second, other: first})
+    swap_records(attacker)
     for who in ("alice", "bob"):
         assert (await ask(cache, fields={"Authorization": who})).body == who.encode()
     assert cache.cache.store.corrupt > 0
@@ -119,9 +124,7 @@ async def test_a35_a_record_in_another_place_is_a_miss(cached, attacker, setting
     cache = cached(app, **{setting: [KEY]})
     for who in ("alice", "bob"):
         await ask(cache, fields={"Authorization": who})
-    one, other = records(attacker)
-    first, second = attacker.mget(one, other)
-    attacker.mset({one: second, other: first})
+    swap_records(attacker)
     for who in ("alice", "bob"):
         answer = await ask(cache, fields={"Authorization": who})
         assert (answer.body, answer.cache_status) == (

@@ -162,10 +162,8 @@ class Fill:
 
     async def _give_up(self, lease: Lease, after: StoredResponse | None, *, marked: bool) -> None:
         if after is not None:
-            holdings = self._services.holdings
-            landing = holdings.landed(after, self._sought.asked.key)
-            with suppress(StoreUnavailable):  # if it takes longer, others need not wait for it
-                await patiently(holdings.patience(), landing)
+            with suppress(StoreUnavailable):
+                await self._services.holdings.landed(after, self._sought.asked.key)
         await lease.give_up(marked=marked)
 
 

@@ -174,11 +174,13 @@ class TieredStore(Store):
         self._write(key, None, partial(self.shared.delete, key))
 
     async def landed(self, key: bytes) -> None:
-        """Wait until the shared store has what was put or deleted last."""
+        """Wait until the shared store has what was put or deleted last, or takes too long."""
         write = self._on_its_way(key)
         if write is None:
             return
-        await asyncio.wait([write.task])
+        await asyncio.wait([write.task], timeout=self.patience)
+        if not write.task.done():
+            raise StoreUnavailable("it is not in the shared store yet")
         if write.task.cancelled():
             raise StoreUnavailable("the store was interrupted")
         write.task.result()

@@ -472,3 +472,16 @@ async def test_a_purge_does_not_wait_for_those_that_wait(server, monkeypatch):
         as_primary(server)
         assert await store.append(["c"]) == reader.position
         assert (reader.tags, reader.withheld) == ([("a",), ("b",), ("c",)], ())
+
+
+async def test_nobody_waits_long_for_a_write_that_does_not_land(server):
+    """The shared store has it later; who waits for that may wait as long as for a look-up."""
+    async with opened(server.url, options="local=1mb") as store:
+        await store.get(KEY)
+        with server.hung():
+            await store.put(KEY, RESPONSE, 60)
+            with pytest.raises(StoreUnavailable, match="not in the shared store yet"):
+                await store.landed(KEY)
+        async with asyncio.timeout(5):
+            await store._writes[KEY].task
+        assert await store.shared.get(KEY) == RESPONSE

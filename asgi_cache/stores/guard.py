@@ -61,7 +61,8 @@ class Guard:
         except StoreUnavailable as error:
             self.breaker.note_failure(began_at, str(error))
             raise
-        self.breaker.note_success()
+        if self._monotonic() - began_at <= self.timeout:  # later than that helps no request
+            self.breaker.note_success()
         return result
 
     async def probe(

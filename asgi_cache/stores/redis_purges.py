@@ -116,6 +116,11 @@ class Purges:
             self.waiting.acknowledge(last)
         await self._log.catch_up(servers)
 
+    async def _comes_back(self, servers: Servers) -> None:
+        """Have the log take what waits, and see that it answers as quickly as a request needs."""
+        await self.catch_up(servers)
+        await within(self._guard.timeout, self._log.catch_up(servers))
+
     def try_again(self, link: Link) -> None:
         """See to it that a server which failed is tried again, when it is time."""
         is_needed = self.waiting or self._guard.breaker.is_due
@@ -147,7 +152,7 @@ class Purges:
                 if breaker.is_closed:
                     await self._guard.run(catch_up, TIMEOUT)
                 else:
-                    await self._guard.probe(catch_up, TIMEOUT)
+                    await self._guard.probe(partial(self._comes_back, link.servers), TIMEOUT)
             except StoreUnavailable:
                 pass
             except Exception:

@@ -486,3 +486,13 @@ def test_stale_windows(directives, rule, forbidden, windows):
     example = received(cc(directives), rule=rule)
     assert forbids_stale(example) is forbidden
     assert windows_of(example) == windows
+
+
+def test_a_right_that_ends_cuts_a_lifetime_short():
+    """What only some may see for some time is fresh no longer, and never stale, for them."""
+    rule = Rule(ttl=60, stale_while_revalidate=60, stale_if_error=60)
+    assert received(rule=rule).lifetime == 60
+    for seconds, lifetime in ((100, 60), (7, 7), (-1, 0)):
+        example = received(rule=rule, until=NOW + seconds, **OWN_PARTITION)
+        assert (example.lifetime, windows(example)) == (lifetime, (0, 0))
+        assert forbids_stale(example)

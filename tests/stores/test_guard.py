@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -11,6 +12,7 @@ from redis.exceptions import ResponseError
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
 from asgi_cache.stores.breaker import FAILURES, State
 from asgi_cache.stores.guard import RETRIES, Guard
+from tests.bare import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -103,3 +105,22 @@ async def test_a_probe_that_is_answered_lets_all_through(guard):
     assert guard.breaker.state is State.OPEN
     await guard.probe(Server())
     assert await guard.run(Server()) == "answer"
+
+
+async def test_an_answer_that_came_too_late_for_a_request_is_no_good_sign():
+    """What has more time than a request has says nothing of how requests fare."""
+    clock = Clock(0.0)
+    guard = Guard(0.05, clock)
+
+    async def slow():
+        clock.advance(0.2)
+        return "late"
+
+    for _ in range(FAILURES):
+        assert guard.breaker.is_closed
+        with pytest.raises(StoreUnavailable):
+            await guard.run(Server(*BROKEN * 3))
+        clock.advance(0.1)
+        with suppress(CircuitOpen):
+            assert await guard.run(slow, 1.0) == "late"
+    assert guard.breaker.state is State.OPEN

@@ -16,6 +16,7 @@ from asgi_cache.stores.base import Purge
 from asgi_cache.stores.breaker import State
 from asgi_cache.stores.unacknowledged import NOWHERE
 from asgi_cache.stores.urls import open_store
+from tests.proxy import late, proxied
 from tests.redis_server import free_port, running_redis
 from tests.stores.probes import commands_seen, listening, turns
 from tests.stores.records import KEY, RESPONSE, RecordingReader
@@ -485,3 +486,20 @@ async def test_nobody_waits_long_for_a_write_that_does_not_land(server):
         async with asyncio.timeout(5):
             await store._writes[KEY].task
         assert await store.shared.get(KEY) == RESPONSE
+
+
+async def test_a_server_that_is_too_slow_for_requests_is_left_alone(server):
+    """It takes the purges that wait, as these have more time, and is not asked by requests."""
+    reader = RecordingReader()
+    async with proxied(server.port) as proxy, opened(proxy.url, reader) as store:
+        await store.get(KEY)
+        proxy.on_reply = late(0.1)
+        await fails(store)
+        waiting(store, "a")
+        with pytest.raises(CircuitOpen):
+            await store.get(KEY)
+        await recovered(store)
+        assert (reader.tags, store.state) == ([("a",)], State.OPEN)
+        proxy.heal()
+        await answers(store)
+        assert store.state is State.CLOSED

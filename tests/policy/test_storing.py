@@ -494,5 +494,5 @@ def test_a_right_that_ends_cuts_a_lifetime_short():
     assert received(rule=rule).lifetime == 60
     for seconds, lifetime in ((100, 60), (7, 7), (-1, 0)):
         example = received(rule=rule, until=NOW + seconds, **OWN_PARTITION)
-        assert (example.lifetime, windows(example)) == (lifetime, (0, 0))
+        assert (example.lifetime, windows_of(example)) == (lifetime, (0, 0))
         assert forbids_stale(example)

@@ -65,13 +65,16 @@ class Fill:
         self._services = services
         self._sought = sought
         self._flight = flight
-        holdings = services.holdings
-        is_shared = holdings.store.is_shared
-        name = _lease_name(sought.flight_key)
-        self._lease = Lease(holdings, name, services.unreleased) if is_shared else None
+        is_shared = services.holdings.store.is_shared
+        self._lease = self._lease_for(sought.flight_key) if is_shared else None
         self._turn = Turn.UNKNOWN
         self._is_given_up = False
         self._closing: list[asyncio.Task[None]] = []
+
+    def _lease_for(self, flight_key: FlightKey) -> Lease:
+        key, log, *numbers = flight_key
+        name = digest([key, log, *(b"%d" % number for number in numbers)])
+        return Lease(self._services.holdings, name, self._services.unreleased)
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Bring a response, from the store if another process was quicker, else by *app*."""
@@ -180,11 +183,6 @@ async def refresh(
             services.throttle.note_failure(sought.stored.key)
         logger.exception("a stale response could not be refreshed")
         raise
-
-
-def _lease_name(flight_key: FlightKey) -> bytes:
-    key, log, *numbers = flight_key
-    return digest([key, log, *(b"%d" % number for number in numbers)])
 
 
 def _is_for_one(head: Head) -> bool:

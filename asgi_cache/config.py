@@ -33,8 +33,8 @@ from asgi_cache.wording import Unfit, suggest
 _RULE: Final = Rule()
 _PREFIX: Final = "ASGI_CACHE_"
 _CONFIG: Final = "ASGI_CACHE_CONFIG"
-SHORTEST_KEY: Final = 32
-"""Characters of a key: 64 bits, should each of them be a digit."""
+_SHORTEST_KEY: Final = 32
+"""Characters of a key: 106 bits, if each of them is a decimal digit that was drawn at random."""
 _HIGHEST_PORT: Final = 65535
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 _NAMESPACE: Final = re.compile(r"[^\s\x00-\x1f\x7f{}]+")
@@ -86,7 +86,7 @@ class Settings:
     secret: str = field(default="", repr=False)
     """Key for hashing credentials; the same in every process that shares a store."""
     until_token_expires: bool = False
-    """Whether what the owner of a JWT as bearer token is answered is shown only until its `exp`."""
+    """Whether what is stored for the owner of a bearer token, a JWT, ends at its ``exp``."""
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
     """Keys for signing what is kept in Redis; the first one signs, and all of them are heeded."""
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -285,8 +285,8 @@ def _read_keys(value: object) -> tuple[str, ...]:
         keys = read_each(value, read_text)
     except Unfit:
         raise Unfit("...", "is not a list of strings") from None
-    if any(len(key) < SHORTEST_KEY for key in keys):
-        raise Unfit("...", f"holds a key of less than {SHORTEST_KEY} characters: draw a longer one")
+    if any(len(key) < _SHORTEST_KEY for key in keys):
+        raise Unfit("...", f"has a key of less than {_SHORTEST_KEY} characters: draw a longer one")
     return keys
 
 

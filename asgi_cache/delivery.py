@@ -11,9 +11,9 @@ from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined, parse_date
 from asgi_cache.policy.keeping import client_fields
 from asgi_cache.policy.message import StoredResponse
+from asgi_cache.policy.received import Received
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
 from asgi_cache.policy.serving import Reply, reply
-from asgi_cache.policy.storing import Received
 from asgi_cache.policy.validation import is_not_modified, not_modified_fields
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from asgi_cache.policy import status
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.policy.storing import Received
+from asgi_cache.policy.received import Received
 from asgi_cache.values import value
 
 OF_ONE_REQUEST = frozenset(

@@ -84,9 +84,10 @@ class Unreleased:
         self.take_back(name, token)
 
     def stop(self) -> None:
-        """Leave them to end by themselves."""
+        """Leave them to end by themselves; nothing comes of what another event loop has begun."""
         for task in self._tasks:
-            task.cancel()
+            if task.get_loop() is asyncio.get_running_loop():
+                task.cancel()
         self._tokens.clear()
 
 

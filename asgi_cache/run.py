@@ -21,8 +21,9 @@ from asgi_cache.policy.fields import Fields, has_any, vary_names
 from asgi_cache.policy.keeping import is_whole, stored_response
 from asgi_cache.policy.key import part_key, variant_of
 from asgi_cache.policy.message import Response, StoredResponse
+from asgi_cache.policy.received import Received
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
-from asgi_cache.policy.storing import Received, forbidding_clause
+from asgi_cache.policy.storing import forbidding_clause
 from asgi_cache.policy.validation import (
     VALIDATORS,
     head_agrees,
@@ -213,11 +214,7 @@ class Run:
         content = body if former is None else former.body
         stored = stored_response(received, key, content, *self._birth, tags, cost)
         keeping = self._holdings.keep(stored, variant, primary, self._asked.tags, former)
-        try:
-            await patiently(self._holdings.patience(), keeping)
-        except StoreUnavailable:
-            return stored, "store-unavailable"
-        return stored, None
+        return stored, await self._change(keeping)
 
     def _tags(self) -> tuple[str, ...]:
         """Return the tags of the response: the rule's, its own, and its handler's."""
@@ -250,17 +247,17 @@ class Run:
             return Settled(renewed, validated=True, obstacle=clause.detail, detail=failed)
         if not same_selection:
             return Settled(renewed, validated=True, detail=await self._drop(stored))
-        putting = self._holdings.put(renewed, stored)
-        try:
-            await patiently(self._holdings.patience(), putting)
-        except StoreUnavailable:
-            return Settled(renewed, validated=True, detail="store-unavailable")
-        return Settled(renewed, validated=True, renewed=True)
+        failed = await self._change(self._holdings.put(renewed, stored))
+        return Settled(renewed, validated=True, renewed=failed is None, detail=failed)
 
     async def _drop(self, stored: StoredResponse) -> str | None:
         """Forget *stored*; say why if that could not be done."""
+        return await self._change(self._holdings.drop(stored))
+
+    async def _change(self, operation: Awaitable[None]) -> str | None:
+        """Change what is stored while the client waits; say why if that could not be done."""
         try:
-            await patiently(self._holdings.patience(), self._holdings.drop(stored))
+            await patiently(self._holdings.patience(), operation)
         except StoreUnavailable:
             return "store-unavailable"
         return None

@@ -15,9 +15,9 @@ from asgi_cache.policy.fields import combined, has_any, lines, members
 from asgi_cache.policy.freshness import initial_age, rule_lifetime
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.ranges import parse_content_range
+from asgi_cache.policy.received import Received
 from asgi_cache.policy.sharing import shared
 from asgi_cache.policy.storing import (
-    Received,
     forbids_stale,
     is_shareable,
     stale_window,

@@ -7,7 +7,7 @@ parts run into each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import unquote_plus
@@ -38,7 +38,7 @@ SINGLETONS = frozenset(
 """Fields that are no lists: a comma in them, and the space around it, is part of the value."""
 
 
-def digest(parts: Sequence[bytes], after: blake2b | None = None) -> bytes:
+def digest(parts: Iterable[bytes], after: blake2b | None = None) -> bytes:
     """Return the 16-byte BLAKE2b digest of *parts*, each preceded by its length.
 
     With *after*, which stays as it is, they follow the parts that went into that.
@@ -46,7 +46,7 @@ def digest(parts: Sequence[bytes], after: blake2b | None = None) -> bytes:
     return hashing(parts, after).digest()
 
 
-def hashing(parts: Sequence[bytes], after: blake2b | None = None) -> blake2b:
+def hashing(parts: Iterable[bytes], after: blake2b | None = None) -> blake2b:
     """Return the state of a digest that begins with *parts*."""
     state = blake2b(digest_size=KEY_BYTES) if after is None else after.copy()
     for part in parts:

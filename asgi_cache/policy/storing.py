@@ -18,10 +18,10 @@ from typing import TypeAlias
 
 from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined, has_any, is_field_value, is_token, vary_names
-from asgi_cache.policy.freshness import HEURISTICALLY_CACHEABLE, Freshness, freshness
+from asgi_cache.policy.freshness import HEURISTICALLY_CACHEABLE, freshness
 from asgi_cache.policy.invalidation import same_origin
-from asgi_cache.policy.message import Request, Response
 from asgi_cache.policy.ranges import parse_content_range
+from asgi_cache.policy.received import Received
 from asgi_cache.policy.rule import Rule
 from asgi_cache.values import value
 
@@ -32,36 +32,6 @@ UNRULED = Rule()
 """What holds where no rule says anything."""
 
 LAST_STATUS = 599
-
-
-@value
-class Received:
-    """A response's head as it arrived, with all that decides whether it may be stored."""
-
-    request: Request
-    response: Response
-    rule: Rule
-    requested_at: float
-    arrived_at: float
-    freshness: Freshness
-
-    @property
-    def lifetime(self) -> float:
-        """Its freshness lifetime in seconds, which the right to see it may cut short."""
-        return min(self.freshness.lifetime, max(0.0, self.request.until - self.arrived_at))
-
-    @classmethod
-    def at(
-        cls,
-        arrived_at: float,
-        request: Request,
-        response: Response,
-        rule: Rule,
-        requested_at: float,
-    ) -> Received:
-        """Note a response to *request* whose head arrived at *arrived_at*."""
-        found = freshness(response, rule, arrived_at)
-        return cls(request, response, rule, requested_at, arrived_at, found)
 
 
 Forbids: TypeAlias = Callable[[Received], bool]

@@ -1,6 +1,6 @@
 """``make flood``: 100,000 URLs and 10,000 variants that come once, beside a few that come often.
 
-One request in ten is for one of the hundred. Written down are how many of those were hits, and
+One request in eleven is for one of the hundred. Written down are how many of those were hits, and
 what the process takes of memory while the flood goes on.
 """
 
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from asgi_cache import CacheMiddleware
+from benchmarks.memory.apart import resident_now
 from benchmarks.named import named
 from tests.bare import App, Response, ask
 from tests.redis_server import running_redis
@@ -24,7 +24,7 @@ RESULTS: Final = Path(__file__).parents[1] / "results"
 BUDGET: Final = "16mb"
 HOT: Final = 100
 EVERY: Final = 10
-"""Requests of which one is for what is asked for often."""
+"""Requests of the flood for each one that is for what is asked for often."""
 URLS: Final = 100_000
 VARIANTS: Final = 10_000
 LOOKS: Final = 10
@@ -66,8 +66,7 @@ def main() -> None:
     text = table(found)
     sys.stdout.write(text)
     (RESULTS / "flood.md").write_text(text)
-    rows = [{**named(each), "megabytes": each.megabytes} for each in found]
-    (RESULTS / "flood.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (RESULTS / "flood.json").write_text(json.dumps(named(found), indent=1) + "\n")
 
 
 async def _measure(url: str) -> list[Found]:
@@ -97,21 +96,16 @@ async def _flood(title: str, store: str, requests: Iterator[Asked], count: int) 
     for target in hot * 3:
         await ask(cache, target)
     often, hits, megabytes, hottest = 0, 0, list[float](), cycle(hot)
-    for number, asked in enumerate(islice(requests, count)):
+    for number, asked in enumerate(requests):
         if number % EVERY == 0:
             answer = await ask(cache, next(hottest))
             often, hits = often + 1, hits + (answer.cache_status == "asgi-cache; hit")
         await ask(cache, asked.target, asked.fields)
         app.scopes.clear()
         if (number + 1) % (count // LOOKS) == 0:
-            megabytes.append(_resident() / MEGABYTE)
+            megabytes.append(resident_now() / MEGABYTE)
     await cache.cache.close()
     return Found(title, count + often, often, hits, megabytes)
-
-
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def table(found: list[Found]) -> str:

@@ -23,8 +23,8 @@ from asgi_cache.policy.keeping import (
     stored_response,
 )
 from asgi_cache.policy.message import Request, Response
+from asgi_cache.policy.received import Received
 from asgi_cache.policy.rule import Rule
-from asgi_cache.policy.storing import Received
 
 NOW = 1_700_000_000.0
 RULE = Rule(ttl=60)

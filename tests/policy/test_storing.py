@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from asgi_cache.policy.cache_control import parse_request, parse_response
 from asgi_cache.policy.fields import format_date
 from asgi_cache.policy.message import Request, Response
+from asgi_cache.policy.received import Received
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.storing import (
     CLAUSES,
-    Received,
     forbidding_clause,
     forbids_stale,
     is_reusable,

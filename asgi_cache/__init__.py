@@ -2,6 +2,7 @@
 
 from asgi_cache.cache import Cache, CacheOptions
 from asgi_cache.config import Settings
+from asgi_cache.decorators import cached, invalidates
 from asgi_cache.errors import (
     CacheError,
     CircuitOpen,
@@ -49,4 +50,6 @@ __all__ = [
     "Variant",
     "VariantIndex",
     "cache_tags",
+    "cached",
+    "invalidates",
 ]

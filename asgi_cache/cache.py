@@ -20,6 +20,7 @@ from asgi_cache.config import (
     base_rule,
     compile_rules,
     load_settings,
+    rule_reader,
     settings_from_environment,
     settings_from_mapping,
 )
@@ -35,6 +36,7 @@ from asgi_cache.locating import absolute
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
 from asgi_cache.request_body import Nobody
+from asgi_cache.routes import Routes
 from asgi_cache.selecting import Selectors
 from asgi_cache.services import Services
 from asgi_cache.shortcut import Pending, Shortcut
@@ -48,6 +50,9 @@ from asgi_cache.warming import KnownUser, warm_all, warming_scope
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that `Cache.close` waits for refreshes that are running."""
+
+SCOPE_KEY = "asgi_cache"
+"""Where in its scope an app finds the cache in front of it."""
 
 
 class Options(TypedDict, total=False):
@@ -138,7 +143,13 @@ class Cache:
                 authorize,
                 until_token_expires=settings.until_token_expires,
             ),
-            targets=Targets(compile_rules(settings), base_rule(settings), salt, settings.hosts),
+            targets=Targets(
+                compile_rules(settings),
+                Routes(rule_reader(settings)),
+                base_rule(settings),
+                salt,
+                settings.hosts,
+            ),
             flights=Flights(),
             unreleased=Unreleased(),
             fill_rate=FillRate(clock),
@@ -181,6 +192,7 @@ class Cache:
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, pending: Pending | None
     ) -> None:
         """Answer one HTTP request that the shortcut did not answer, or not yet."""
+        scope[SCOPE_KEY] = self
         waited, begun = 0.0, None
         if pending is not None:
             begun, answer = pending.begun, await pending.messages()
@@ -247,8 +259,19 @@ class Cache:
     def attach(self, app: ASGIApp) -> None:
         """Take note of the app that is asked when a response is to be made in advance."""
         self._app = app
+        self._services.targets.attach(app)
         if self._is_to_be_warmed:
             self.begin_warming()
+
+    def read_routes(self) -> None:
+        """Read what the app's handlers state with `cached` and `invalidates`.
+
+        The first request does it too; this is for finding mistakes when the app starts.
+
+        Raises:
+            ConfigurationError: One of them states what is no rule.
+        """
+        self._services.targets.read_routes()
 
     async def warm(
         self,
@@ -272,6 +295,7 @@ class Cache:
         located = absolute(url, self.settings.base_url)
         services = self._services
         scope = warming_scope(located, self.settings.root_path, headers or {}, user)
+        scope[SCOPE_KEY] = self
         if user is not None:
             whose = KnownUser(services.identity, str(user))
             services = replace(services, identity=whose)

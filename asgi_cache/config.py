@@ -27,7 +27,7 @@ from asgi_cache.errors import ConfigurationError
 from asgi_cache.locating import absolute
 from asgi_cache.policy.rule import Rule
 from asgi_cache.quantities import VOLATILITY, volatility_classes
-from asgi_cache.rules import RuleSet
+from asgi_cache.rules import RuleReader, RuleSet
 from asgi_cache.wording import Unfit, suggest
 
 _RULE: Final = Rule()
@@ -162,6 +162,11 @@ def base_rule(settings: Settings) -> Rule:
     """Return what holds for requests without a rule; each rule inherits it."""
     shared = {setting.name for setting in fields(Settings)} & {f.name for f in fields(Rule)}
     return Rule(**{name: getattr(settings, name) for name in shared})
+
+
+def rule_reader(settings: Settings) -> RuleReader:
+    """Return what reads a rule that is stated beside those of *settings*."""
+    return RuleReader(base_rule(settings), settings.durations)
 
 
 def compile_rules(settings: Settings) -> RuleSet:

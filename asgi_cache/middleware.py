@@ -6,7 +6,7 @@ from typing import Unpack
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from asgi_cache.cache import Cache, CacheOptions
+from asgi_cache.cache import SCOPE_KEY, Cache, CacheOptions
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.shortcut import Pass
 
@@ -41,20 +41,24 @@ class CacheMiddleware:
                 await send(answer[0])
                 await send(answer[1])
             elif isinstance(answer, Pass):
+                scope[SCOPE_KEY] = self.cache
                 await self.app(scope, receive, send)
             else:
                 await self.cache.handle(self.app, scope, receive, send, answer)
         elif scope["type"] == "lifespan":
             await self.app(scope, receive, self._attending(send))
         else:
+            scope[SCOPE_KEY] = self.cache
             await self.app(scope, receive, send)
 
     def _attending(self, send: Send) -> Send:
-        """Warm the cache when the app has started, and close it when the app has stopped."""
+        """Prepare the cache when the app has started, and close it when the app has stopped."""
 
         async def attend(message: Message) -> None:
             if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
                 await self.cache.close()
+            if message["type"] == "lifespan.startup.complete":
+                self.cache.read_routes()
             await send(message)
             if message["type"] == "lifespan.startup.complete":
                 self.cache.begin_warming()

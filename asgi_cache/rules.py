@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, cast
 
 from asgi_cache.coercion import (
     Reader,
@@ -25,6 +25,36 @@ from asgi_cache.wording import Unfit, shorten, suggest
 
 _DEFAULT: Final = Rule()
 
+Duration: TypeAlias = float | str | timedelta
+"""Seconds, or text such as ``"2m"``, or a volatility class."""
+
+
+class RuleOptions(TypedDict, total=False):
+    """What a rule can say besides its ``ttl``, as users write it; see `Rule`."""
+
+    client_ttl: Duration
+    stale_while_revalidate: Duration
+    stale_if_error: Duration
+    early_refresh: float
+    public: bool
+    query: Sequence[str] | None
+    ignore_query: Sequence[str]
+    sort_query: bool
+    vary: Sequence[str]
+    tags: Sequence[str]
+    purge: Sequence[str]
+    status_ttl: Mapping[int, Duration]
+    methods: Sequence[str]
+    client_bypass: bool
+    cookies: Literal["safe", "rfc9111"]
+    errors: Literal["safe", "rfc9111"]
+    heuristic: float
+    max_body: int | str
+    max_fills: float | None
+    coherence: Literal["bounded", "strict"]
+    unlinked: Literal["forward", "serve"]
+    store_private: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -35,7 +65,29 @@ class Match:
     pattern: str
     """The pattern as it was written: a label for metrics that has few values."""
     params: dict[str, str]
-    """The path parameters as they stand in the path."""
+    """The path parameters as they stand in the path, or as a route has converted them."""
+    others: tuple[str, ...] = ()
+    """Patterns that match as well, and that it can be purged by."""
+    only_adds: bool = False
+    """The rule says nothing but tags."""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All that it can be purged by as a route."""
+        return (self.pattern, *self.others)
+
+    def before(self, other: Match) -> Match:
+        """Return this one with what the *other*, which matches too, has to say besides.
+
+        Tags add up, so that whatever somebody relies on to be purged is purged.
+        """
+        rule, second = self.rule, other.rule
+        if rule is None or second is None:
+            rule = None if self.only_adds else rule
+        else:
+            tags, purge = (*rule.tags, *second.tags), (*rule.purge, *second.purge)
+            rule = replace(second if self.only_adds else rule, tags=tags, purge=purge)
+        return Match(rule, self.pattern, {**other.params, **self.params}, other.patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +111,13 @@ class RuleSet:
         Raises:
             ConfigurationError: A rule is malformed, contradicts itself or is never reached.
         """
-        readers = _rule_readers(volatility_classes(durations or {}))
+        reader = RuleReader(base, durations)
         entries: list[tuple[Pattern, Rule | None]] = []
         for text, value in mapping.items():
             where = f"rule {shorten(text)}"
             pattern = _read_pattern(text, where)
             _check_reachable(pattern, [earlier for earlier, _ in entries], where)
-            entries.append((pattern, _read_rule(pattern, value, base, readers, where)))
+            entries.append((pattern, reader.read(value, pattern, where)))
         return cls(tuple(entries))
 
     def match(self, method: str, path: str) -> Match | None:
@@ -77,15 +129,53 @@ class RuleSet:
         return None
 
 
-def _rule_readers(classes: Mapping[str, float]) -> dict[str, Reader]:
-    special: dict[str, Reader] = {
-        "early_refresh": read_factor,
-        "heuristic": read_fraction,
-        "max_fills": read_factor,
-        "methods": _read_methods,
-        "vary": read_field_names,
-    }
-    return readers_of(Rule, classes, special)
+class Place(Protocol):
+    """What a rule is said of, as far as that limits what it can say."""
+
+    @property
+    def methods(self) -> frozenset[str] | None:
+        """The methods it is for; ``None``: all."""
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of its path parameters."""
+
+
+class RuleReader:
+    """Reads what is said of a route; what one does not say is as in *base*.
+
+    *durations* are the user's own volatility classes.
+    """
+
+    def __init__(
+        self, base: Rule = _DEFAULT, durations: Mapping[str, object] | None = None
+    ) -> None:
+        special: dict[str, Reader] = {
+            "early_refresh": read_factor,
+            "heuristic": read_fraction,
+            "max_fills": read_factor,
+            "methods": _read_methods,
+            "vary": read_field_names,
+        }
+        self._base = base
+        self._readers = readers_of(Rule, volatility_classes(durations or {}), special)
+
+    def read(self, value: object, place: Place, where: str) -> Rule | None:
+        """Read the rule *value*, of *place*; an error says *where* it stands.
+
+        Raises:
+            ConfigurationError: It is malformed, or contradicts itself.
+        """
+        if value is None or value == NEVER:
+            return None
+        # A complete rule inherits nothing.
+        base = _DEFAULT if isinstance(value, Rule) else self._base
+        stated = read_fields(_stated_fields(value, where), self._readers, where=where, kind="field")
+        _check_methods(place, stated, where)
+        rule = replace(base, **(_methods_of(place, stated) | stated))
+        _check_contradictions(rule, where)
+        _check_templates(rule, place, where)
+        return rule
 
 
 def _read_methods(value: object) -> tuple[str, ...]:
@@ -113,21 +203,6 @@ def _check_reachable(pattern: Pattern, earlier: list[Pattern], where: str) -> No
             )
 
 
-def _read_rule(
-    pattern: Pattern, value: object, base: Rule, readers: Mapping[str, Reader], where: str
-) -> Rule | None:
-    if value is None or value == NEVER:
-        return None
-    if isinstance(value, Rule):  # a complete rule: nothing is inherited
-        base = _DEFAULT
-    stated = read_fields(_stated_fields(value, where), readers, where=where, kind="field")
-    _check_methods(pattern, stated, where)
-    rule = replace(base, **(_methods_of(pattern, stated) | stated))
-    _check_contradictions(rule, where)
-    _check_templates(rule, pattern, where)
-    return rule
-
-
 def _stated_fields(value: object, where: str) -> Mapping[str, object]:
     """Return what a rule says by itself, still unread; a duration says its ``ttl``."""
     match value:
@@ -145,34 +220,34 @@ def _stated_fields(value: object, where: str) -> Mapping[str, object]:
             )
 
 
-def _methods_of(pattern: Pattern, stated: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the methods a pattern names: naming POST there is enough to have it stored.
+def _methods_of(place: Place, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the methods a place names: naming POST there is enough to have it stored.
 
     Not so where the rule says what is purged: then POST is a write.
     """
-    if pattern.methods is None:
+    if place.methods is None:
         return {}
-    stored = pattern.methods.intersection(STORABLE) - ({"POST"} if stated.get("purge") else set())
+    stored = place.methods.intersection(STORABLE) - ({"POST"} if stated.get("purge") else set())
     return {"methods": tuple(sorted(stored))}
 
 
-def _check_methods(pattern: Pattern, stated: Mapping[str, Any], where: str) -> None:
+def _check_methods(place: Place, stated: Mapping[str, Any], where: str) -> None:
     methods = stated.get("methods", ())
-    if pattern.methods is not None and not pattern.methods.issuperset(methods):
+    if place.methods is not None and not place.methods.issuperset(methods):
         raise ConfigurationError(
-            f"{where}: methods={shorten(methods)} names methods that the pattern does not match"
+            f"{where}: methods={shorten(methods)} names methods that do not come here"
         )
 
 
-def _check_templates(rule: Rule, pattern: Pattern, where: str) -> None:
+def _check_templates(rule: Rule, place: Place, where: str) -> None:
     """Refuse a template that no request could fill in, or that has a brace left over."""
     for field, template in [(n, text) for n in ("tags", "purge") for text in getattr(rule, n)]:
         names = {name for name in SLOT.findall(template) if not name.startswith("query.")}
-        for name in sorted(names - pattern.parameters - {"user"}):
-            near = suggest(name, [*pattern.parameters, "user", "query.NAME"])
+        for name in sorted(names - place.parameters - {"user"}):
+            near = suggest(name, [*place.parameters, "user", "query.NAME"])
             raise ConfigurationError(
                 f"{where}: {field}={shorten(template)} has {{{name}}}, "
-                f"which the pattern does not name{near}"
+                f"which the path does not name{near}"
             )
         if not template or set("{}") & set(SLOT.sub("", template)):
             raise ConfigurationError(

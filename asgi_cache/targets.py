@@ -16,7 +16,8 @@ from asgi_cache.policy.fields import lines
 from asgi_cache.policy.invalidation import DEFAULT_PORTS, SAFE_METHODS
 from asgi_cache.policy.key import digest, filtered_query, hashing
 from asgi_cache.policy.rule import Rule
-from asgi_cache.rules import RuleSet
+from asgi_cache.routes import Routes
+from asgi_cache.rules import Match, RuleSet
 from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag
 from asgi_cache.values import value
 
@@ -70,16 +71,34 @@ class Targets:
     """Resolves request lines to targets, and remembers the latest of them."""
 
     def __init__(
-        self, rules: RuleSet, unruled: Rule, salt: Sequence[str], hosts: Sequence[str] | None
+        self,
+        rules: RuleSet,
+        routes: Routes,
+        unruled: Rule,
+        salt: Sequence[str],
+        hosts: Sequence[str] | None,
     ) -> None:
         self._rules = rules
+        self._routes = routes
         self._unruled = unruled
         self._salt = tuple(part.encode() for part in salt)
         self._hosts = None if hosts is None else {host.lower().encode() for host in hosts}
         self.known: dict[Line, Target] = {}
         """The targets of the latest lines."""
-        self.patterns: tuple[str, ...] = tuple(pattern.text for pattern, _ in rules.entries)
-        """Those of the rules, as they were written."""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Those of the rules, as they were written, and the paths of routes that have one."""
+        return (*(pattern.text for pattern, _ in self._rules.entries), *self._routes.patterns)
+
+    def attach(self, app: object) -> None:
+        """Have the rules that the handlers of *app* state."""
+        self._routes.attach(app)
+        self.known.clear()
+
+    def read_routes(self) -> None:
+        """Read what the handlers of the app state, if that has not been done."""
+        self._routes.read()
 
     def resolve(self, scope: Scope, method: str) -> Target | None:
         """Return the target of a request, or of one of another *method* to the same URL.
@@ -100,14 +119,14 @@ class Targets:
             scope.get("raw_path"),
             scope.get("query_string", b""),
         )
-        return self.known.get(line) or self._remember(line)
+        return self.known.get(line) or self._remember(line, scope)
 
-    def _remember(self, line: Line) -> Target | None:
+    def _remember(self, line: Line, scope: Scope) -> Target | None:
         """Resolve a line that was not seen lately; one that is long is not remembered."""
         _, _, host, _, path, raw_path, query = line
         if not self._is_host(host.lower()) or len(raw_path or path) + len(query) > LENGTH_LIMIT:
             return None
-        target = self._resolve(*line)
+        target = self._resolve(line, self._match(line[0], route_path(line[4], line[3]), scope))
         if len(target.url) <= MEMO_LENGTH:
             if len(self.known) >= MEMO_ENTRIES:
                 del self.known[next(iter(self.known))]
@@ -123,23 +142,24 @@ class Targets:
         """Return the tag of the stored responses to GET that *url* names."""
         split = urlsplit(url)
         path, query = unquote(split.path), split.query.encode("latin-1", "replace")
-        match = self._rules.match("GET", route_path(path, root_path))
+        headers = [(b"host", split.netloc.encode("latin-1", "replace"))]
+        scope = {"path": path, "root_path": root_path, "headers": headers}
+        match = self._match("GET", route_path(path, root_path), scope)
         rule = match.rule if match else None
         kept = filtered_query(query, rule or self._unruled)
         return url_tag(plain_origin(split.scheme, split.netloc), path, kept)
 
-    def _resolve(
-        self,
-        method: str,
-        scheme: str,
-        host: bytes,
-        root_path: str,
-        path: str,
-        raw_path: bytes | None,
-        query: bytes,
-    ) -> Target:
-        host, below = host.lower(), route_path(path, root_path)
+    def _match(self, method: str, below: str, scope: Scope) -> Match | None:
+        """Return the rule of a request: what its handler states comes before the mapping."""
         match = self._rules.match(method, below)
+        stated = self._routes.match({**scope, "method": method})
+        if stated is None:
+            return match
+        return stated if match is None else stated.before(match)
+
+    def _resolve(self, line: Line, match: Match | None) -> Target:
+        method, scheme, host, root_path, path, raw_path, query = line
+        host, below = host.lower(), route_path(path, root_path)
         rule = self._unruled if match is None else match.rule
         pattern, params = (match.pattern, match.params) if match else (None, {})
         if raw_path is None:
@@ -160,7 +180,7 @@ class Targets:
         asked = "?" + query.decode("latin-1") if query else ""
         url = origin + raw_path.decode("latin-1") + asked
         own = url_tag(plain_origin(scheme, host.decode("latin-1")), path, kept)
-        routes = [] if pattern is None else [route_tag(pattern)]
+        routes = [] if match is None else map(route_tag, match.patterns)
         tags = (own, EVERYTHING, *routes, *path_tags(below))
         is_at_hand = rule is not None and _is_at_hand(method, rule)
         return Target(

@@ -194,8 +194,7 @@ def test_no_field_takes_just_anything(name):
         ),
         pytest.param(
             {"tags": ["task:{taks}"]},
-            "tags='task:{taks}' has {taks}, which the pattern does not name (known: user, "
-            "query.NAME)",
+            "tags='task:{taks}' has {taks}, which the path does not name (known: user, query.NAME)",
             id="unknown-parameter-in-a-tag",
         ),
         pytest.param(
@@ -264,7 +263,7 @@ def test_methods_in_a_pattern_are_those_of_its_rule(pattern, value, methods):
 def test_a_rule_cannot_name_methods_its_pattern_excludes():
     """Such a rule would not do what it says."""
     assert refusal({"GET /tasks": {"methods": ["GET", "POST"]}}) == (
-        "rule 'GET /tasks': methods=('GET', 'POST') names methods that the pattern does not match"
+        "rule 'GET /tasks': methods=('GET', 'POST') names methods that do not come here"
     )
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from asgi_cache.asking import primary_key
 from asgi_cache.identity import NOBODY, partition_of
 from asgi_cache.policy.rule import Rule
-from asgi_cache.rules import RuleSet
+from asgi_cache.routes import Routes
+from asgi_cache.rules import RuleReader, RuleSet
 from asgi_cache.targets import Targets
 from tests.bare import App, Response, ask, no_body
 
@@ -309,7 +310,9 @@ PARTS = ["", "a", "b", "ab", "a:b", "a|b", "a\x00", "\x00b", "user:a", "/", "&",
 @settings(max_examples=300, deadline=None)
 def test_a14_different_requests_have_different_keys(one, other):
     """Whatever stands in a path, a query and a user's id, no two run into one another."""
-    targets = Targets(RuleSet.from_mapping({"/**": 60}), Rule(), ("n", ""), None)
+    targets = Targets(
+        RuleSet.from_mapping({"/**": 60}), Routes(RuleReader()), Rule(), ("n", ""), None
+    )
 
     def key_of(path, query, user):
         scope = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from asgi_cache import Cache, CacheMiddleware, Rule, Settings, cache_tags
+from asgi_cache import Cache, CacheMiddleware, Rule, Settings, cache_tags, cached, invalidates
+from asgi_cache.fastapi import describe_caching, get_cache
 
 
 async def whose(request: Request) -> str | None:
@@ -49,8 +51,33 @@ async def write(app: FastAPI, other: Starlette) -> None:
     await cache.close()
 
 
+@cached("5m", tags=["task:{task_id}"], stale_while_revalidate=60)
+async def read(task_id: int) -> dict[str, int]:
+    """Read something."""
+    return {"task": task_id}
+
+
+@invalidates("task:{task_id}", "tasks")
+def replace(task_id: int, cache: Annotated[Cache, Depends(get_cache)]) -> int:
+    """Write something."""
+    return task_id
+
+
+async def decorate(app: FastAPI) -> None:
+    """Decorate handlers, which keep their signatures."""
+    router = APIRouter(dependencies=[Depends(cached(60))])
+    router.put("/tasks", dependencies=[Depends(invalidates("a"))])(replace)
+    app.include_router(router)
+    describe_caching(app)
+    task: dict[str, int] = await read(task_id=7)
+    number: int = replace(7, Cache())
+    assert task, number
+
+
 def mistakes(app: FastAPI) -> None:
     """Each line is an error to a type checker; one that is not is an error of this file's."""
     Cache(tll=60)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Cache(cookies="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    cached(tll=60)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    read("7")  # type: ignore[arg-type, unused-coroutine]  # pyright: ignore[reportArgumentType, reportUnusedCoroutine]
     CacheMiddleware(app, cache="a.toml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

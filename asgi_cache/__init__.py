@@ -2,6 +2,7 @@
 
 from asgi_cache.cache import Cache, CacheOptions
 from asgi_cache.config import Settings
+from asgi_cache.data_types import DataType
 from asgi_cache.decorators import cached, invalidates
 from asgi_cache.errors import (
     CacheError,
@@ -14,6 +15,7 @@ from asgi_cache.errors import (
     StoreError,
     StoreRefused,
     StoreUnavailable,
+    UnsupportedValue,
 )
 from asgi_cache.identity import Authorize, UserId
 from asgi_cache.middleware import CacheMiddleware
@@ -32,6 +34,7 @@ __all__ = [
     "CircuitOpen",
     "ConfigurationError",
     "CorruptRecord",
+    "DataType",
     "Forged",
     "LeftBehind",
     "LogReader",
@@ -46,6 +49,7 @@ __all__ = [
     "StoreRefused",
     "StoreUnavailable",
     "StoredResponse",
+    "UnsupportedValue",
     "UserId",
     "Variant",
     "VariantIndex",

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from os import PathLike
-from typing import Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from http_sf import Token, ser
 from redis.asyncio import Redis
@@ -24,6 +24,9 @@ from asgi_cache.config import (
     settings_from_environment,
     settings_from_mapping,
 )
+from asgi_cache.data import Data
+from asgi_cache.data_cache import DataCache
+from asgi_cache.data_types import DataType, DataTypes
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
 from asgi_cache.fill_rate import FillRate
@@ -43,8 +46,10 @@ from asgi_cache.shortcut import Pending, Shortcut
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.sealing import seal_with
 from asgi_cache.stores.urls import open_store
+from asgi_cache.sync import SyncCache
 from asgi_cache.tags import TAG_FIELDS, is_writable
 from asgi_cache.targets import Targets
+from asgi_cache.threads import Threads
 from asgi_cache.throttle import Throttle
 from asgi_cache.warming import KnownUser, warm_all, warming_scope
 
@@ -88,17 +93,19 @@ class CacheOptions(Options, total=False):
     store: str | Redis | Store | None
     user_id: UserId | None
     authorize: Authorize | None
+    types: Sequence[type | DataType[Any]]
     clock: Callable[[], float]
 
 
-class Cache:
-    """Stored responses, and the rules by which they are kept.
+class Cache(DataCache):
+    """Stored responses, and values beside them, and the rules by which they are kept.
 
     Keyword arguments are those of `Settings`, and come before what *settings* says. ``store``
     may also be a Redis client or a `Store`. ``user_id`` tells whose request it is, where that
     is not for the credentials to tell; what it returns must have been verified. ``authorize``
     tells whether a user may see what is stored for them, still: it is asked each time, and
-    all but ``True`` sends the request to the app. ``clock`` tells the time in seconds since the
+    all but ``True`` sends the request to the app. ``types`` are those that values may be of,
+    besides plain ones (`DataTypes`). ``clock`` tells the time in seconds since the
     epoch.
 
     Raises:
@@ -112,6 +119,7 @@ class Cache:
         store: str | Redis | Store | None = None,
         user_id: UserId | None = None,
         authorize: Authorize | None = None,
+        types: Sequence[type | DataType[Any]] = (),
         clock: Callable[[], float] = time.time,
         **options: Unpack[Options],
     ) -> None:
@@ -160,6 +168,11 @@ class Cache:
             name=identifier(settings.cache_status_name) if settings.cache_status else None,
         )
         self.shortcut: Shortcut = Shortcut(self._services)
+        threads = Threads()
+        data = Data(self._services, rule_reader(settings), DataTypes(types), salt)
+        super().__init__(data, self._services.holdings, threads)
+        self.sync: SyncCache = SyncCache(self, self, threads)
+        """The same for code that is not asynchronous."""
         self._selectors = Selectors(self._services.targets, settings)
 
     @classmethod
@@ -193,6 +206,7 @@ class Cache:
     ) -> None:
         """Answer one HTTP request that the shortcut did not answer, or not yet."""
         scope[SCOPE_KEY] = self
+        self._threads.note_loop()
         waited, begun = 0.0, None
         if pending is not None:
             begun, answer = pending.begun, await pending.messages()
@@ -209,6 +223,7 @@ class Cache:
         self,
         *,
         tags: str | Iterable[str] = (),
+        key: str | Iterable[str] = (),
         url: str | Iterable[str] = (),
         path: str | Iterable[str] = (),
         route: str | Iterable[str] = (),
@@ -218,13 +233,14 @@ class Cache:
         soft: bool = False,
         wait: bool = False,
     ) -> None:
-        """Void the stored responses that *any* of these name, in every process.
+        """Void the stored responses and values that *any* of these name, in every process.
 
-        *tags* are names from rules, ``Cache-Tag``, ``Surrogate-Key`` or `cache_tags`; one
-        with slashes falls with what stands before them. *url* is absolute, or a path on the
-        setting ``base_url``. *path* takes all that is at or below it, on every host; it is the
-        app's, below where that is mounted. *route* is the pattern of a rule. *user* is what
-        ``user_id`` returns, or the identity that an authentication middleware verified.
+        *tags* are names from rules, ``Cache-Tag``, ``Surrogate-Key`` or `cache_tags`, or of
+        values; one with slashes falls with what stands before them. *key* is a value's. *url* is
+        absolute, or a path on the setting ``base_url``. *path* takes all that is at or below it,
+        on every host; it is the app's, below where that is mounted. *route* is the pattern of a
+        rule, or the path of a route whose handler states one. *user* is what ``user_id``
+        returns, or the identity that an authentication middleware verified.
 
         With *all_of*: the responses that all of these name. With *soft* they are not void but
         stale from now on: they may be served while they are refreshed, or if the app fails.
@@ -242,6 +258,7 @@ class Cache:
         select = self._selectors
         named = [
             *select.tags(tags),
+            *select.keys(key),
             *select.urls(url),
             *select.paths(path),
             *select.routes(route),
@@ -252,7 +269,9 @@ class Cache:
             if not is_writable(name):
                 raise ValueError(f"{name!r} is not text that anything could be called by")
         if not named:
-            raise ValueError("purge what? tags=, url=, path=, route=, user= or everything=True")
+            raise ValueError(
+                "purge what? tags=, key=, url=, path=, route=, user= or everything=True"
+            )
         soft_at = self._services.clock() if soft else None
         await self._services.holdings.purge(named, all_of=all_of, soft_at=soft_at, wait=wait)
 
@@ -321,6 +340,7 @@ class Cache:
 
     def begin_warming(self) -> None:
         """Begin to warm what the settings list, in the background, once there is an app."""
+        self._threads.note_loop()
         self._is_to_be_warmed = self._app is None
         if self.settings.warm and self._app is not None and has_background():
             urls = self.settings.warm

@@ -5,6 +5,7 @@
     CacheError
     ├── ConfigurationError      a setting is wrong; raised at start-up
     ├── LeftBehind              a response broke off, and so must the connection
+    ├── UnsupportedValue        a value is of a type that nobody said how to store
     └── StoreError
         ├── StoreUnavailable            the store did not do what it was asked in time
         │   ├── CircuitOpen             it was not even asked, as it had not answered before
@@ -30,6 +31,10 @@ class LeftBehind(CacheError):
 
     The client has been sent a part of it, so that nothing else can be sent.
     """
+
+
+class UnsupportedValue(CacheError, TypeError):
+    """A value cannot be stored; the message names its type, and where it stands."""
 
 
 class StoreError(CacheError):

@@ -95,14 +95,15 @@ class Exchange:
         target = targets.resolve(scope, method)
         own = targets.resolve(scope, "GET") if method not in SAFE_METHODS else None
         if target is not None and target.rule is not None and method in target.rule.methods:
-            await self._answer(target, target.rule)
+            await self.answer(target, target.rule)
         elif target is not None and own is not None:
             unsafe = Unsafe(self._services, target, own, scope, self._responder)
             await unsafe.run(self._app, self._receive)
         else:
             await self._app(scope, self._receive, self._send)
 
-    async def _answer(self, target: Target, rule: Rule) -> None:
+    async def answer(self, target: Target, rule: Rule) -> None:
+        """Answer a request for *target*, whose responses are stored as *rule* says."""
         services = self._services
         asked = await ask(self._scope, self._receive, target, rule, services.identity)
         if isinstance(asked, Unanswerable):

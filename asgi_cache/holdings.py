@@ -212,20 +212,26 @@ class Holdings:
         soft_at: float | None = None,
         wait: bool = False,
         hasty: bool = False,
-    ) -> None:
+    ) -> Birth:
         """Void every response that carries one of *tags*, or all of them, in every process.
 
         With *soft_at* their lifetime ends at that instant instead. With *wait* this returns
         when no process has a use any more for what it knew of the log before. A *hasty*
         caller waits for the store no longer than for a look-up.
 
+        Returns the position of the purge, at which what is to replace all that is born.
+
         Raises:
             PurgeNotAcknowledged: This process has voided them; others will, but it is not
                 known when.
         """
-        await self._reach(self.store.append(tags, all_of=all_of, soft_at=soft_at, hasty=hasty))
+        position = await self._reach(
+            self.store.append(tags, all_of=all_of, soft_at=soft_at, hasty=hasty)
+        )
+        born = Birth(self.log.identity, position)
         if wait and self.store.lag:
             await asyncio.sleep(self.store.lag)
+        return born
 
     async def landed(self, stored: StoredResponse, primary: bytes) -> None:
         """Wait until every process finds what was stored last in the place of *stored*.

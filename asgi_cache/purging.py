@@ -11,7 +11,8 @@ A soft purge ends the lifetime of what it names, from the moment at which it was
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from math import inf
 
@@ -27,6 +28,20 @@ SOFT_REMEMBERED = 8
 
 JOINT_REMEMBERED = 1000
 """The same as for tags, for purges of what carries all of several."""
+
+
+class Watch:
+    """Counts the purges of any of some tags while something goes on."""
+
+    def __init__(self, tags: Iterable[str]) -> None:
+        self._tags = frozenset(tags)
+        self.purges: float = 0
+        """How many there were; infinity where that is not known."""
+
+    def note(self, purge: Purge) -> None:
+        """Count *purge*, if it concerns one of the tags."""
+        if not self._tags.isdisjoint(purge.tags):
+            self.purges += 1
 
 
 class PurgeLog:
@@ -47,6 +62,17 @@ class PurgeLog:
         """In the order of each tag's first one."""
         self._joint: deque[Purge] = deque()
         self._withheld: tuple[Purge, ...] = ()
+        self._watches: list[Watch] = []
+
+    @contextmanager
+    def watching(self, tags: Iterable[str]) -> Iterator[Watch]:
+        """Count the purges of any of *tags* that become known meanwhile."""
+        watch = Watch(tags)
+        self._watches.append(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.remove(watch)
 
     def restart(self, identity: bytes, position: int) -> None:
         """Begin with another log; nothing that was born under the former one is good."""
@@ -56,6 +82,8 @@ class PurgeLog:
         self._purged.clear()
         self._softened.clear()
         self._joint.clear()
+        for watch in self._watches:
+            watch.purges = inf
 
     def advance(self, purges: Sequence[Purge]) -> None:
         """Take note of *purges*, in the log's order."""
@@ -63,6 +91,8 @@ class PurgeLog:
             self.position = purge.position
             self.changes += 1
             self._note(purge)
+            for watch in self._watches:
+                watch.note(purge)
 
     def withhold(self, purges: Sequence[Purge]) -> None:
         """Void what *purges* name, which the log does not have yet; those are all of them."""

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypedDict
 
 from asgi_cache.config import Settings
 from asgi_cache.identity import partition_of
 from asgi_cache.locating import absolute
-from asgi_cache.tags import EVERYTHING, named_tag, path_tag, route_tag, user_tag
+from asgi_cache.tags import EVERYTHING, data_tag, named_tag, path_tag, route_tag, user_tag
 from asgi_cache.targets import Targets
 from asgi_cache.wording import suggest
+
+
+class Named(TypedDict, total=False):
+    """What a purge names, and how; see `Cache.purge`."""
+
+    tags: str | Iterable[str]
+    key: str | Iterable[str]
+    url: str | Iterable[str]
+    path: str | Iterable[str]
+    route: str | Iterable[str]
+    user: str | int | None
+    everything: bool
+    all_of: bool
+    soft: bool
+    wait: bool
 
 
 class Selectors:
@@ -26,6 +42,10 @@ class Selectors:
     def tags(self, names: str | Iterable[str]) -> list[str]:
         """Return the tags of *names* that rules, responses or handlers give."""
         return [named_tag(_text(name, "tags")) for name in _each(names)]
+
+    def keys(self, keys: str | Iterable[str]) -> list[str]:
+        """Return the tags of the values under *keys*."""
+        return [data_tag(_text(key, "key")) for key in _each(keys)]
 
     def urls(self, urls: str | Iterable[str]) -> list[str]:
         """Return the tags of absolute URLs, or of paths on the setting ``base_url``."""

@@ -95,6 +95,11 @@ def with_user_tag(tags: tuple[str, ...], partition: bytes) -> tuple[str, ...]:
     return (*tags, user_tag(partition)) if partition else tags
 
 
+def data_tag(key: str) -> str:
+    """Return the tag of the value under *key*."""
+    return f"data:{key}"
+
+
 def named_tag(name: str) -> str:
     """Return the tag that an app or a rule calls *name*."""
     return f"tag:{name}"

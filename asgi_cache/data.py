@@ -1,0 +1,233 @@
+"""Values beside responses: the results of queries and functions, in the same store.
+
+A value is kept as a response is that nobody asked for over HTTP: under the same rules, in
+flights that run once for all who wait, and void with the same purges. What makes it is an app
+that answers one question.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from inspect import isawaitable
+from typing import Any, Final, cast
+
+from starlette.types import Message, Receive, Scope, Send
+
+from asgi_cache.data_types import DataTypes
+from asgi_cache.errors import CorruptRecord, StoreUnavailable
+from asgi_cache.exchange import Exchange
+from asgi_cache.holdings import Begun, Birth
+from asgi_cache.identity import Identity
+from asgi_cache.patience import patiently
+from asgi_cache.policy.cache_control import ResponseDirectives
+from asgi_cache.policy.fields import Fields
+from asgi_cache.policy.keeping import stored_response
+from asgi_cache.policy.key import digest, hashing
+from asgi_cache.policy.message import Request, Response, StoredResponse
+from asgi_cache.policy.received import Received
+from asgi_cache.policy.reuse import UNCONDITIONAL, undisputed
+from asgi_cache.policy.rule import Rule
+from asgi_cache.purging import Watch
+from asgi_cache.request_body import Nobody
+from asgi_cache.rules import Duration, RuleReader
+from asgi_cache.services import Services
+from asgi_cache.stores.base import Held
+from asgi_cache.tags import EVERYTHING, cache_tags, data_tag, is_writable, named_tag, with_ancestors
+from asgi_cache.targets import Target
+
+
+ANEW: Final = ((b"cache-control", b"no-cache"),)
+"""The fields of a request that wants nothing that is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a value's rule is said of: no path has parameters here."""
+
+    methods: frozenset[str] | None = frozenset({"GET"})
+    parameters: frozenset[str] = frozenset()
+
+
+class Data:
+    """Finds, makes and keeps values."""
+
+    def __init__(
+        self, services: Services, reader: RuleReader, types: DataTypes, salt: Sequence[str]
+    ) -> None:
+        # Whose a value is, is for its key to say.
+        nobody = Identity((), b"")
+        self._services = replace(services, identity=nobody, name=None)
+        self._holdings = services.holdings
+        self._reader = reader
+        self.types: DataTypes = types
+        self._salt = [part.encode() for part in salt]
+        self._rules: dict[tuple[Duration, ...], Rule] = {}
+
+    def rule(
+        self,
+        ttl: Duration,
+        stale_while_revalidate: Duration = 0.0,
+        stale_if_error: Duration = 0.0,
+        early_refresh: float = 0.0,
+    ) -> Rule:
+        """Return the rule for values that are kept so long.
+
+        Raises:
+            ConfigurationError: One of them is no duration.
+        """
+        given = (ttl, stale_while_revalidate, stale_if_error, early_refresh)
+        rule = self._rules.get(given)
+        if rule is None:
+            names = ("ttl", "stale_while_revalidate", "stale_if_error", "early_refresh")
+            stated = dict(zip(names, given, strict=True)) | {"public": True}
+            read = self._reader.read(stated, _Place(), "a value")
+            rule = self._rules[given] = cast("Rule", read)
+        return rule
+
+    def target(self, key: str, rule: Rule) -> Target:
+        """Return what is asked for where the value under *key* is.
+
+        Raises:
+            ValueError: It is no text.
+        """
+        if not key or not is_writable(key):
+            raise ValueError(f"key={key!r} is not text that anything could be called by")
+        state = hashing([*self._salt, b"data", key.encode()])
+        return Target(
+            rule=rule,
+            pattern="data",
+            url=f"data:{key}",
+            origin="",
+            query=b"",
+            params={},
+            tags=(data_tag(key), EVERYTHING),
+            state=state,
+            is_passed=False,
+            is_head=False,
+            key=digest([b"GET", b""], after=state),
+        )
+
+    async def get(self, target: Target) -> tuple[Any] | None:
+        """Return the value under *target*'s key in a tuple, if it is there and fresh."""
+        looked = self._look(target)
+        if not isinstance(looked, dict):
+            return looked
+        finding = self._holdings.find(_key(target), (), lambda: target.tags, begun=looked)
+        try:
+            found = await patiently(self._holdings.patience(), finding)
+        except StoreUnavailable:
+            return None
+        return self._fresh(target, found.stored)
+
+    async def get_or_make(
+        self, target: Target, make: Callable[[], Any], tags: Sequence[str]
+    ) -> Any:
+        """Return the value under *target*'s key, which *make* makes if it is not there.
+
+        Raises:
+            Exception: What *make* raised.
+            UnsupportedValue: What it returned cannot be stored.
+        """
+        looked = self._look(target)
+        if not isinstance(looked, dict):
+            return looked[0]
+        question = _Question(self.types, make, tags)
+        answer = await self._ask(target, question, looked)
+        try:
+            return self.types.unpack(answer)
+        except CorruptRecord:  # another version of the app has stored it, say
+            answer = await self._ask(target, question, {}, ANEW)
+            return self.types.unpack(answer)
+
+    async def put(
+        self, target: Target, value: object, tags: Sequence[str], born: Birth, watch: Watch
+    ) -> None:
+        """Store *value*, unless something of its tags was purged besides by who stores it.
+
+        It was *born* with that purge. Two that write at once, and purge in another order than
+        they have written in, would else leave behind what the first one wrote.
+        """
+        if watch.purges != 1:
+            return
+        body, now = self.types.pack(value), self._services.clock()
+        key, rule = _key(target), _rule(target)
+        response = Response(200, (), ResponseDirectives())
+        received = Received.at(now, Request("GET", (), UNCONDITIONAL), response, rule, now)
+        stored = stored_response(received, key, body, *born, with_ancestors(tags))
+        keeping = self._holdings.keep(stored, None, key, lambda: target.tags)
+        await patiently(self._holdings.patience(), keeping)
+
+    async def _ask(
+        self, target: Target, question: _Question, begun: Begun, fields: Fields = ()
+    ) -> bytes:
+        client, services = _Client(), self._services
+        scope: Scope = {"type": "http", "method": "GET", "headers": list(fields)}
+        patience = services.holdings.patience()
+        exchange = Exchange(services, question, scope, client.receive, client.send, patience, begun)
+        await exchange.answer(target, _rule(target))
+        return b"".join(client.parts)
+
+    def _look(self, target: Target) -> tuple[Any] | Begun:
+        """Return the value that this process has and may use; else look-ups that are begun."""
+        key = _key(target)
+        held = self._holdings.look(key)
+        if isinstance(held, Held) and isinstance(held.record, StoredResponse):
+            return self._fresh(target, held.record) or {}
+        return {key: held} if isinstance(held, Future) else {}
+
+    def _fresh(self, target: Target, stored: StoredResponse | None) -> tuple[Any] | None:
+        if stored is None or not self._holdings.is_untouched(stored, lambda: target.tags):
+            return None
+        if undisputed(stored, _rule(target), self._services.clock()) is None:
+            return None
+        try:
+            return (self.types.unpack(stored.body),)
+        except CorruptRecord:
+            return None
+
+
+class _Question:
+    """The app that answers one question: with what *make* returns, packed."""
+
+    def __init__(self, types: DataTypes, make: Callable[[], Any], tags: Sequence[str]) -> None:
+        self.types = types
+        self._make = make
+        self._tags = tags
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        del scope, receive
+        made = self._make()
+        body = self.types.pack(await made if isawaitable(made) else made)
+        cache_tags(*self._tags)
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+
+
+class _Client(Nobody):
+    """Takes the answer to one question."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+        self.parts: list[bytes] = []
+
+    async def send(self, message: Message) -> None:
+        """Take a message, and keep what it has of the body."""
+        self.parts.append(message.get("body", b""))
+        await super().send(message)
+
+
+def _key(target: Target) -> bytes:
+    return cast("bytes", target.key)
+
+
+def _rule(target: Target) -> Rule:
+    return cast("Rule", target.rule)
+
+
+def purged_with(key: str, tags: Iterable[str]) -> list[str]:
+    """Return the tags by which all that a new value under *key* makes untrue is purged."""
+    return [data_tag(key), *map(named_tag, tags)]

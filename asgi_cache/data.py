@@ -141,6 +141,11 @@ class Data:
             answer = await self._ask(target, question, {}, ANEW)
             return self.types.unpack(answer)
 
+    async def know_log(self, target: Target) -> None:
+        """See that the purge log is known, as it is once anything was looked up."""
+        if not self._holdings.log.identity:
+            await self.get(target)
+
     async def put(
         self, target: Target, value: object, tags: Sequence[str], born: Birth, watch: Watch
     ) -> None:

@@ -118,6 +118,7 @@ class DataCache:
         self._threads.note_loop()
         target = self._data.target(key, self._data.rule(ttl))
         names = purged_with(key, (*tags, *purge))
+        await self._data.know_log(target)
         with self._holdings.log.watching(names) as watch:
             born = await self._holdings.purge(names)
             await self._data.put(target, value, tags, born, watch)
@@ -187,14 +188,16 @@ class DataCache:
             async def call(given: Mapping[str, Any], run: Callable[[], Awaitable[Any]]) -> Any:
                 self._threads.note_loop()
                 own = arguments.key(given)
+                target = self._data.target(own, rule)
                 own_tags = arguments.tags(tags, given)
                 names = purged_with(own, (*own_tags, *arguments.tags(purge, given)))
+                await self._data.know_log(target)
                 with self._holdings.log.watching(names) as watch:
                     try:
                         value = await run()
                     finally:
                         born = await self._holdings.purge(names)
-                    await self._data.put(self._data.target(own, rule), value, own_tags, born, watch)
+                    await self._data.put(target, value, own_tags, born, watch)
                 return value
 
             return Memoized(function, arguments, call, self._threads)

@@ -1,5 +1,7 @@
 """A shared HTTP cache for ASGI applications."""
 
+from importlib.metadata import version as _version
+
 from asgi_cache.cache import Cache, CacheOptions
 from asgi_cache.config import Settings
 from asgi_cache.data_types import DataType
@@ -53,7 +55,10 @@ __all__ = [
     "UserId",
     "Variant",
     "VariantIndex",
+    "__version__",
     "cache_tags",
     "cached",
     "invalidates",
 ]
+
+__version__: str = _version("asgi-cache")

@@ -10,7 +10,16 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from asgi_cache import Cache, CacheMiddleware, Rule, Settings, cache_tags, cached, invalidates
+from asgi_cache import (
+    Cache,
+    CacheMiddleware,
+    Rule,
+    Settings,
+    __version__,
+    cache_tags,
+    cached,
+    invalidates,
+)
 from asgi_cache.fastapi import describe_caching, get_cache
 
 
@@ -47,6 +56,7 @@ async def write(app: FastAPI, other: Starlette) -> None:
     Cache(settings=Settings(namespace="a"))
     Cache.from_config("asgi-cache.toml", environ={})
     cache_tags("a", "b")
+    __version__.split(".")
     await cache.purge(tags=["a"], user=7)
     await cache.close()
 

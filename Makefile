@@ -16,7 +16,7 @@ silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency peers clean
+.PHONY: help demo test check docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,15 @@ check: $(VENV)/.check docs ## Check format, lint, types, the direction of import
 
 docs: $(VENV)/.docs ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
+
+dist: $(VENV)/.package ## Build the source distribution, and from it the wheel, into dist/
+	@rm -rf dist
+	@$(call silent,$(BIN)/python -m build)
+	@$(call silent,$(BIN)/twine check --strict dist/*)
+
+package: $(if $(DIST),,dist) ## Try both as their users get them (DIST=dist: as they are there; SUITE=1: with all tests)
+	@$(if $(SUITE),sh tests/ensure-redis.sh)
+	@$(PYTHON) tests/packaging/as_installed.py $(or $(DIST),dist) $(if $(SUITE),--suite)
 
 bench: $(VENV)/.bench ## Measure requests over HTTP, of this and other caches (QUICK=1: a few; ARGS="miss bare")
 	@sh tests/ensure-redis.sh
@@ -92,7 +101,7 @@ peers: $(VENV)/.test ## Ask the same of other caches from PyPI, each in an envir
 	@$(BIN)/python -m benchmarks.peers
 
 clean: ## Remove what the targets made
-	@rm -rf $(VENV) site .coverage .*_cache benchmarks/*/.work tests/*/.work
+	@rm -rf $(VENV) site dist .coverage .*_cache benchmarks/*/.work tests/*/.work
 
 # One environment; a stamp for each set of extras in it, out of date when pyproject.toml changes.
 DEMO := $(VENV)/.demo
@@ -101,6 +110,7 @@ DOCS := $(VENV)/.docs
 CHECK := $(VENV)/.check
 BENCH := $(VENV)/.bench
 FUZZ := $(VENV)/.fuzz
+PACKAGE := $(VENV)/.package
 $(DEMO): EXTRAS := demo
 $(TEST): EXTRAS := test
 $(TEST): COVERS := $(DEMO)
@@ -108,10 +118,11 @@ $(DOCS): EXTRAS := docs
 $(CHECK): EXTRAS := test,lint,docs
 $(CHECK): COVERS := $(DEMO) $(TEST) $(DOCS)
 $(BENCH): EXTRAS := bench
+$(PACKAGE): EXTRAS := package
 $(FUZZ): EXTRAS := fuzz
 $(FUZZ): COVERS := $(DEMO) $(TEST)
 $(BENCH): COVERS := $(DEMO) $(TEST)
-$(DEMO) $(TEST) $(DOCS) $(CHECK) $(BENCH) $(FUZZ): pyproject.toml
+$(DEMO) $(TEST) $(DOCS) $(CHECK) $(BENCH) $(FUZZ) $(PACKAGE): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'asgi_cache needs Python 3.11 or newer: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)

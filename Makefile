@@ -12,11 +12,13 @@ export NO_MKDOCS_2_WARNING := 1
 
 # A command whose output is of interest only if it fails.
 silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
+FORMS := $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency peers clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,13 +31,21 @@ test: $(VENV)/.test ## Run the tests with coverage (ARGS="tests/policy -x": only
 	@$(if $(ARGS),,sh tests/policy/each-alone.sh $(BIN)/python)
 	@$(BIN)/python -m pytest -q $(or $(ARGS),--cov)
 
-check: $(VENV)/.check docs ## Check format, lint, types, the direction of imports, and the docs
+check: $(VENV)/.check docs ## Check format, lint, types, the direction of imports, workflows and the docs
 	@$(BIN)/ruff format --quiet --check . || { echo 'Run: $(BIN)/ruff format .'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@PATH="$(abspath $(BIN)):$$PATH"; $(call silent,pyright --verifytypes asgi_cache --ignoreexternal)
 	@PATH="$(abspath $(BIN)):$$PATH"; $(call silent,pyright --pythonpath $(BIN)/python tests/typing/api.py)
 	@$(call silent,$(BIN)/lint-imports --no-logo)
+	@$(call silent,$(BIN)/zizmor --offline --no-progress --strict-collection .github)
+	@$(call silent,$(call schema,github-workflows) .github/workflows/*.yml)
+	@$(call silent,$(call schema,dependabot) .github/dependabot.yml)
+	@$(call silent,$(call schema,github-issue-config) .github/ISSUE_TEMPLATE/config.yml)
+	@$(call silent,$(call schema,github-issue-forms) $(FORMS))
+
+hooks: $(VENV)/.check ## Have git run the quick ones of these checks before each commit
+	@$(BIN)/pre-commit install
 
 docs: $(VENV)/.docs ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml

@@ -121,6 +121,8 @@ class Turns:
 
 
 async def _replies_on(pool: Any, commands: Sequence[Command]) -> list[Any]:
+    if not commands:
+        return []  # from Python 3.12 on, who writes no bytes cannot close the connection any more
     connection = await pool.get_connection()
     try:
         await connection.send_packed_command(packed(commands))

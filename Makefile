@@ -12,6 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 # A command whose output is of interest only if it fails.
 silent = out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }
+# GitHub's files, against the schemas that come with the checker.
 FORMS := $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 

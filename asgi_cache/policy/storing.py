@@ -322,15 +322,15 @@ def is_reusable(received: Received) -> bool:
 def is_validatable(received: Received) -> bool:
     """Whether it has a validator, and what it takes to be stored for that alone.
 
-    RFC 9111 asks for a status that is cacheable by itself or for explicit permission. Here
-    the app or a rule must have spoken of caching, too: an app that says nothing gains
+    Only a 200 can be validated, as that is what a 304 stands for (RFC 9110, section 15.4.5).
+    The app or a rule must have spoken of caching, too: an app that says nothing gains
     nothing from it, and its handler runs all the same.
     """
     response = received.response
+    if response.status != status.OK:
+        return False
     if not (combined(response.fields, b"etag") or combined(response.fields, b"last-modified")):
         return False
-    if response.status not in HEURISTICALLY_CACHEABLE:
-        return received.freshness.explicit or response.directives.public
     return response.directives.stated or received.freshness.explicit
 
 

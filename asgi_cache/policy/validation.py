@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asgi_cache.policy import status
 from asgi_cache.policy.fields import Fields, combined, has_any, members, parse_date
 from asgi_cache.policy.freshness import date_of
 from asgi_cache.policy.message import StoredResponse
@@ -99,7 +100,12 @@ def validating_fields(fields: Fields, stored: StoredResponse) -> list[tuple[byte
 
 
 def has_validator(stored: StoredResponse) -> bool:
-    """Whether the app could say that *stored* is still good."""
+    """Whether the app could say that *stored* is still good.
+
+    A 304 stands for a 200 (RFC 9110, section 15.4.5), so it could not say so of an error.
+    """
+    if stored.status != status.OK:
+        return False
     own_etag = stored.etag is not None and not stored.etag_is_ours
     return own_etag or stored.last_modified is not None
 

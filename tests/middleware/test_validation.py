@@ -39,6 +39,21 @@ async def test_the_app_is_asked_by_last_modified(cached, clock):
     assert app.seen("if-none-match") == []  # one that the cache made means nothing to the app
 
 
+@pytest.mark.parametrize("status", [203, 204, 301, 404, 410, 500, 503])
+async def test_a_304_says_nothing_of_what_is_no_200(cached, clock, status):
+    """An app that works again, with the same validator, is not taken to say that it does not."""
+    app = App(Response(b"" if status == 204 else b"odd", SHORT, status), Response(fields=SHORT))
+    cache = cached(app, errors="rfc9111")
+    await ask(cache)
+    clock.advance(11)
+    answer = await ask(cache)
+    assert app.seen("if-none-match") == []
+    assert (answer.status, answer.body, answer.cache_status) == (
+        *(200, b"hello"),
+        "asgi-cache; fwd=stale; stored",
+    )
+
+
 async def test_clients_are_answered_with_their_own_condition(cached, clock):
     """Validation towards the app and towards the client do not mix."""
     app = App(Response(fields=SHORT), Response(status=304))

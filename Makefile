@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# With LOCKED=1 nothing is installed but the very files whose hashes are in the lock.
+LOCK := .ci/requirements.txt
+STAMP := $(VENV)/$(if $(LOCKED),.locked-,.)
 # Quiet and without questions: what tools say of their own newer versions is no concern of a build.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -19,20 +22,20 @@ schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency peers clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency differential peers lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.demo ## Show the cache in front of an example app (SERVE=1: leave it running)
+demo: $(STAMP)demo ## Show the cache in front of an example app (SERVE=1: leave it running)
 	@$(BIN)/python -m asgi_cache.demo
 
-test: $(VENV)/.test ## Run the tests with coverage (ARGS="tests/policy -x": only some, without)
+test: $(STAMP)test ## Run the tests with coverage (ARGS="tests/policy -x": only some, without)
 	@sh tests/ensure-redis.sh
 	@$(if $(ARGS),,sh tests/policy/each-alone.sh $(BIN)/python)
 	@$(BIN)/python -m pytest -q $(or $(ARGS),--cov)
 
-check: $(VENV)/.check docs ## Check format, lint, types, the direction of imports, workflows and the docs
+check: $(STAMP)check docs ## Check format, lint, types, the direction of imports, workflows and the docs
 	@$(BIN)/ruff format --quiet --check . || { echo 'Run: $(BIN)/ruff format .'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
@@ -45,13 +48,13 @@ check: $(VENV)/.check docs ## Check format, lint, types, the direction of import
 	@$(call silent,$(call schema,github-issue-config) .github/ISSUE_TEMPLATE/config.yml)
 	@$(call silent,$(call schema,github-issue-forms) $(FORMS))
 
-hooks: $(VENV)/.check ## Have git run the quick ones of these checks before each commit
+hooks: $(STAMP)check ## Have git run the quick ones of these checks before each commit
 	@$(BIN)/pre-commit install
 
-docs: $(VENV)/.docs ## Build the documentation into site/
+docs: $(STAMP)docs ## Build the documentation into site/
 	@$(BIN)/mkdocs build --quiet --strict --config-file .mkdocs.yml
 
-dist: $(VENV)/.package ## Build the source distribution, and from it the wheel, into dist/
+dist: $(STAMP)package ## Build the source distribution, and from it the wheel, into dist/
 	@rm -rf dist
 	@$(call silent,$(BIN)/python -m build)
 	@$(call silent,$(BIN)/twine check --strict dist/*)
@@ -60,68 +63,81 @@ package: $(if $(DIST),,dist) ## Try both as their users get them (DIST=dist: as 
 	@$(if $(SUITE),sh tests/ensure-redis.sh)
 	@$(PYTHON) tests/packaging/as_installed.py $(or $(DIST),dist) $(if $(SUITE),--suite)
 
-bench: $(VENV)/.bench ## Measure requests over HTTP, of this and other caches (QUICK=1: a few; ARGS="miss bare")
+bench: $(STAMP)bench ## Measure requests over HTTP, of this and other caches (QUICK=1: a few; ARGS="miss bare")
 	@sh tests/ensure-redis.sh
 	@sh benchmarks/ensure-tools.sh
 	@$(BIN)/python -m benchmarks.speed $(if $(QUICK),--quick) $(ARGS)
 
-instructions: $(VENV)/.bench ## Count the instructions of a request (ARGS="bare local-hit --annotate")
+instructions: $(STAMP)bench ## Count the instructions of a request (ARGS="bare local-hit --annotate")
 	@sh tests/ensure-redis.sh
 	@sh benchmarks/ensure-tools.sh
 	@$(BIN)/python -m benchmarks.speed.instructions $(or $(ARGS),bare memory-hit local-hit redis-hit)
 
-coherence: $(VENV)/.test ## Measure purges, flights and copies over several processes on one Redis
+coherence: $(STAMP)test ## Measure purges, flights and copies over several processes on one Redis
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.coherence
 
-faults: $(VENV)/.bench ## Put Redis in trouble under load, behind this and other caches (ARGS="--quick")
+faults: $(STAMP)bench ## Put Redis in trouble under load, behind this and other caches (ARGS="--quick")
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.faults $(ARGS)
 
-soak: $(VENV)/.bench ## Check every answer of two processes while Redis fails at random (MINUTES=30)
+soak: $(STAMP)bench ## Check every answer of two processes while Redis fails at random (MINUTES=30)
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
-fuzz: $(VENV)/.fuzz ## Feed what reads bytes with what Atheris comes upon (SECONDS=60, of each target)
+fuzz: $(STAMP)fuzz ## Feed what reads bytes with what Atheris comes upon (SECONDS=60, of each target)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
-pairs: $(VENV)/.test ## Have two users at a time ask at random, and look for leaks (COUNT=100000)
+pairs: $(STAMP)test ## Have two users at a time ask at random, and look for leaks (COUNT=100000)
 	@$(BIN)/python -m tests.catalogue.two_users --count $(or $(COUNT),100000) $(ARGS)
 
-flood: $(VENV)/.test ## Ask for 100,000 URLs once, and for a hundred often
+flood: $(STAMP)test ## Ask for 100,000 URLs once, and for a hundred often
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.flood
 
-eviction: $(VENV)/.test ## Compare eviction policies on nine traces
+eviction: $(STAMP)test ## Compare eviction policies on nine traces
 	@$(BIN)/python -m benchmarks.eviction
 
-memory: $(VENV)/.test ## Measure what responses take of memory, here and in Redis
+memory: $(STAMP)test ## Measure what responses take of memory, here and in Redis
 	@sh tests/ensure-redis.sh
 	@$(BIN)/python -m benchmarks.memory
 
-simulate: $(VENV)/.test ## Run the simulation of processes and faults at length (SCALE=20)
+simulate: $(STAMP)test ## Run the simulation of processes and faults at length (SCALE=20)
 	@SIMULATION_SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest -q tests/simulation
 
-conformance: $(VENV)/.test ## Run the HTTP cache tests of cache-tests.fyi (needs Node and npm)
+conformance: $(STAMP)test ## Run the HTTP cache tests of cache-tests.fyi (needs Node and npm)
 	@$(BIN)/python -m benchmarks.conformance $(ARGS)
 
-transparency: $(VENV)/.test ## Run the test suites of Starlette and FastAPI behind the cache
+transparency: $(STAMP)test ## Run the test suites of Starlette and FastAPI behind the cache
 	@$(BIN)/python -m benchmarks.transparency $(ARGS)
 
-peers: $(VENV)/.test ## Ask the same of other caches from PyPI, each in an environment of its own
+differential: $(STAMP)test ## Ask Varnish the same at random, and explain what differs (COUNT=2000; ARGS="--seed 7")
+	@sh benchmarks/ensure-varnish.sh
+	@$(BIN)/python -m benchmarks.differential --count $(or $(COUNT),2000) $(ARGS)
+
+peers: $(STAMP)test ## Ask the same of other caches from PyPI, each in an environment of its own
 	@$(BIN)/python -m benchmarks.peers
+
+lock: $(STAMP)supply ## Choose anew the versions that LOCKED=1 installs, and note their hashes
+	@printf '%s\n' 'hatchling>=1.27' 'hatch-vcs>=0.5' editables | $(BIN)/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra test --extra lint --extra docs --output-file $(LOCK) pyproject.toml -
+
+audit: $(STAMP)supply ## Ask PyPI whether anything in the lock is known to be unsafe
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement $(LOCK)
 
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) site dist .coverage .*_cache benchmarks/*/.work tests/*/.work
 
 # One environment; a stamp for each set of extras in it, out of date when pyproject.toml changes.
-DEMO := $(VENV)/.demo
-TEST := $(VENV)/.test
-DOCS := $(VENV)/.docs
-CHECK := $(VENV)/.check
-BENCH := $(VENV)/.bench
-FUZZ := $(VENV)/.fuzz
-PACKAGE := $(VENV)/.package
+DEMO := $(STAMP)demo
+TEST := $(STAMP)test
+DOCS := $(STAMP)docs
+CHECK := $(STAMP)check
+BENCH := $(STAMP)bench
+FUZZ := $(STAMP)fuzz
+SUPPLY := $(STAMP)supply
+PACKAGE := $(STAMP)package
 $(DEMO): EXTRAS := demo
 $(TEST): EXTRAS := test
 $(TEST): COVERS := $(DEMO)
@@ -133,10 +149,18 @@ $(PACKAGE): EXTRAS := package
 $(FUZZ): EXTRAS := fuzz
 $(FUZZ): COVERS := $(DEMO) $(TEST)
 $(BENCH): COVERS := $(DEMO) $(TEST)
-$(DEMO) $(TEST) $(DOCS) $(CHECK) $(BENCH) $(FUZZ) $(PACKAGE): pyproject.toml
+$(SUPPLY): EXTRAS := supply
+
+unlocked = $(BIN)/pip install -qq --editable '.[$(EXTRAS)]'
+locked = $(BIN)/pip install -qq --require-hashes --requirement $(LOCK) \
+	&& $(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
+install = $(unlocked)
+$(DEMO) $(TEST) $(DOCS) $(CHECK): install = $(if $(LOCKED),$(locked),$(unlocked))
+$(DEMO) $(TEST) $(DOCS) $(CHECK): $(if $(LOCKED),$(LOCK))
+$(DEMO) $(TEST) $(DOCS) $(CHECK) $(BENCH) $(FUZZ) $(PACKAGE) $(SUPPLY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'asgi_cache needs Python 3.11 or newer: make PYTHON=/path/to/python3'; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	@echo 'Installing asgi-cache[$(EXTRAS)] into $(VENV) ...'
-	@$(BIN)/pip install -qq --editable '.[$(EXTRAS)]'
+	@$(install)
 	@touch $@ $(COVERS)

@@ -21,6 +21,7 @@ from typing import Any
 from asgi_cache import config
 from asgi_cache.policy import rule, storing
 from benchmarks.conformance.explained import EXPLAINED
+from benchmarks.differential.explained import EXPLAINED as DIFFERENCES
 from tests.catalogue.attacks import ATTACKS, tests_by_line
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +85,7 @@ def tables() -> dict[str, str]:
         "peers": peers(),
         "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
         "attacks": attacks(),
+        "differences": differences(),
         "not-stored": table(
             ("`detail`", "the response is not stored because", "source"), detail_rows()
         ),
@@ -118,6 +120,15 @@ def attacks() -> str:
         names = ", ".join(f"`{name.removeprefix('test_')}`" for name, _ in tests[line])
         rows.append((str(line), tried, holds, names))
     return table(("", "what is tried", "what comes of it", "tests"), rows)
+
+
+def differences() -> str:
+    """Lay out in what the run on record differed from Varnish, how often, and why."""
+    report = json.loads((ROOT / "benchmarks/results/differential.json").read_text())
+    rows = [(each.what, each.why, str(report["explained"][each.what])) for each in DIFFERENCES]
+    steps = f"{report['steps']:,} steps of {report['sequences']:,} sequences"
+    compared = f"{steps} were compared with {report['beside']}, {report['hits']:,} of them hits"
+    return f"{compared}.\n\n{table(('difference', 'why', 'sequences'), rows)}"
 
 
 def peers() -> str:

@@ -71,6 +71,8 @@ class Options(TypedDict, total=False):
     errors: Literal["safe", "rfc9111"]
     heuristic: float
     max_body: int | str
+    max_header: int | str
+    max_flights: int
     credentials: Sequence[str]
     hosts: Sequence[str] | None
     targeted_fields: Sequence[str]
@@ -158,7 +160,7 @@ class Cache(DataCache):
                 salt,
                 settings.hosts,
             ),
-            flights=Flights(),
+            flights=Flights(settings.max_flights),
             unreleased=Unreleased(),
             fill_rate=FillRate(clock),
             throttle=Throttle(clock),
@@ -198,7 +200,7 @@ class Cache(DataCache):
 
     @property
     def fills_refused(self) -> int:
-        """How many requests went past the store as a rule's `max_fills` was used up."""
+        """How many requests went past the store as a rule's limits of fills were used up."""
         return self._services.fill_rate.refused
 
     async def handle(

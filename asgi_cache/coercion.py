@@ -75,6 +75,15 @@ def read_factor(value: object) -> float:
     raise Unfit(value, "is not a number from 0 up")
 
 
+def read_count(value: object) -> int:
+    """Read a whole number that is not negative, as such or in digits, as a variable has it."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise Unfit(value, "is not a whole number from 0 up")
+
+
 def read_field_name(value: object) -> str:
     """Read the name of a header field, into lower case (RFC 9110, section 5.1)."""
     if not isinstance(value, str) or not _FIELD_NAME.fullmatch(value):

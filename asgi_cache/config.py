@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, cast, get_origin, get_type_hints
 from asgi_cache.coercion import (
     Reader,
     bare_type,
+    read_count,
     read_each,
     read_field_name,
     read_field_names,
@@ -66,6 +67,10 @@ class Settings:
     """As in a rule; the default for every rule and for requests without one."""
     max_body: int = _RULE.max_body
     """As in a rule; the default for every rule and for requests without one."""
+    max_header: int = _RULE.max_header
+    """As in a rule; the default for every rule and for requests without one."""
+    max_flights: int = 1000
+    """Runs of the app at once that others may join; beyond that each request has one of its own."""
     credentials: tuple[str, ...] = (
         *("authorization", "cookie", "proxy-authorization"),
         *("x-api-key", "x-auth-token", "x-access-token"),
@@ -198,6 +203,7 @@ def _setting_readers() -> dict[str, Reader]:
         "hosts": _read_hosts,
         "targeted_fields": read_field_names,
         "cache_status_name": _read_cache_status_name,
+        "max_flights": read_count,
         "base_url": _read_base_url,
         "root_path": _read_root_path,
         "signing_keys": _read_keys,

@@ -106,7 +106,7 @@ class Delivery:
     async def _take_end(self, end: End) -> None:
         """Answer with the response just stored, if its head has not been passed on."""
         held, stored = self._held, end.stored
-        self._outcome.detail = end.detail
+        self._outcome.detail = end.detail or self._outcome.detail
         if stored is None or held is None:
             await self._release(stored=stored is not None and end.detail is None)
             await self._responder.message(end.message)
@@ -126,7 +126,7 @@ class Delivery:
         age = stored.age_at(now)
         self._outcome.ttl = stored.lifetime - age
         self._outcome.stored = event.renewed and not self._outcome.collapsed
-        self._outcome.detail = event.detail
+        self._outcome.detail = event.detail or self._outcome.detail
         if not event.validated:
             self._outcome.collapsed = True
         else:

@@ -215,8 +215,8 @@ class Exchange:
 
     async def _run_alone(self, asked: Asked, stored: StoredResponse | None) -> None:
         """Run the app for this request only."""
-        if not self._may_fill(asked, stored):
-            why = Unanswerable(self.outcome.forwarded or "bypass", "max-fills", asked.receive)
+        if refusal := self._refusal(asked, stored):
+            why = Unanswerable(self.outcome.forwarded or "bypass", refusal, asked.receive)
             await self._bypass(why, asked.target, asked.rule)
             return
         services, scope = self._services, self._app_scope(asked, stored)
@@ -233,12 +233,12 @@ class Exchange:
         finally:
             self._note_what_the_app_said(scope)
 
-    def _may_fill(self, asked: Asked, stored: StoredResponse | None) -> bool:
-        """Whether what the app answers may be stored where nothing is stored yet."""
-        limit, pattern = asked.rule.max_fills, asked.target.pattern
-        if limit is None or pattern is None or stored is not None:
-            return True
-        return self._services.fill_rate.take(pattern, limit)
+    def _refusal(self, asked: Asked, stored: StoredResponse | None) -> str | None:
+        """Return the limit that keeps what the app answers from being stored anew, if one does."""
+        pattern = asked.target.pattern
+        if pattern is None or stored is not None:
+            return None
+        return self._services.fill_rate.refusal(pattern, asked.rule, asked.partition)
 
     def _is_worth_sharing(self, asked: Asked, found: Found) -> bool:
         """Whether what the app answers is likely to be of use to others who ask meanwhile.
@@ -288,7 +288,10 @@ class Exchange:
         asked, stored, services = sought.asked, sought.stored, self._services
         if combined(asked.request.fields, b"range") is not None:
             return False
-        if not self._may_fill(asked, stored):
+        if after is None and services.flights.are_enough:
+            self.outcome.detail = "max-flights"
+            return False
+        if self._refusal(asked, stored):
             return False
         scope = self._app_scope(asked, stored)
 

@@ -30,7 +30,9 @@ Work: TypeAlias = Callable[[Flight], Coroutine[Any, Any, None]]
 class Flights:
     """The flights that are under way, and what is known not to be worth one."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        """Let so many be under way at once."""
+        self._limit = limit
         self._open: dict[FlightKey, Flight] = {}
         self._tasks: set[Task[None]] = set()
         self._background: set[Task[None]] = set()
@@ -42,6 +44,16 @@ class Flights:
         if flight is None or not flight.is_open or not _is_here(flight.task):
             return None
         return flight
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether one more would be too many; those of an event loop that has ended are gone."""
+        while len(self._open) >= self._limit and self._open:
+            oldest = next(iter(self._open))
+            if _is_here(self._open[oldest].task):
+                return True
+            del self._open[oldest]
+        return len(self._open) >= self._limit
 
     def begin(
         self, key: FlightKey, fields: Fields, work: Work, *, after: Flight | None = None

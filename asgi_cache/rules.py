@@ -50,7 +50,9 @@ class RuleOptions(TypedDict, total=False):
     errors: Literal["safe", "rfc9111"]
     heuristic: float
     max_body: int | str
+    max_header: int | str
     max_fills: float | None
+    max_user_fills: float | None
     coherence: Literal["bounded", "strict"]
     unlinked: Literal["forward", "serve"]
     store_private: bool
@@ -154,6 +156,7 @@ class RuleReader:
             "early_refresh": read_factor,
             "heuristic": read_fraction,
             "max_fills": read_factor,
+            "max_user_fills": read_factor,
             "methods": _read_methods,
             "vary": read_field_names,
         }

@@ -23,6 +23,7 @@ from asgi_cache.policy import rule, storing
 from benchmarks.conformance.explained import EXPLAINED
 from benchmarks.differential.explained import EXPLAINED as DIFFERENCES
 from tests.catalogue.attacks import ATTACKS, tests_by_line
+from tests.catalogue.limits import LIMITS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -63,6 +64,8 @@ def written(value: object) -> str:
     """Write sizes as a user would, everything else as Python does."""
     if isinstance(value, int) and value % 2**20 == 0:
         return f'"{value // 2**20}mb"'
+    if isinstance(value, int) and value % 2**10 == 0:
+        return f'"{value // 2**10}kb"'
     return repr(value).replace("'", '"')
 
 
@@ -85,6 +88,7 @@ def tables() -> dict[str, str]:
         "peers": peers(),
         "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
         "attacks": attacks(),
+        "limits": limits(),
         "differences": differences(),
         "not-stored": table(
             ("`detail`", "the response is not stored because", "source"), detail_rows()
@@ -120,6 +124,12 @@ def attacks() -> str:
         names = ", ".join(f"`{name.removeprefix('test_')}`" for name, _ in tests[line])
         rows.append((str(line), tried, holds, names))
     return table(("", "what is tried", "what comes of it", "tests"), rows)
+
+
+def limits() -> str:
+    """Lay out what is limited, what happens beyond, and the tests of that."""
+    head = ("what", "limit", "beyond it", "test")
+    return table(head, [(*row[:3], f"`{row.test.removeprefix('test_')}`") for row in LIMITS])
 
 
 def differences() -> str:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from asgi_cache import Cache, ConfigurationError
 from tests.bare import ask
+from tests.catalogue.limits import LIMITS, names_of_tests
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +35,11 @@ def test_tables_are_the_codes_own(page):
     """Fields, settings and details are described in one place; ``python docs/tables.py`` copies."""
     text = (ROOT / page).read_text()
     assert load(ROOT / "docs" / "tables.py").filled(text) == text
+
+
+def test_every_limit_has_its_test():
+    """What the table of limits says is shown by the test that it names."""
+    assert {limit.test for limit in LIMITS} <= set(names_of_tests(ROOT))
 
 
 @pytest.mark.anyio

@@ -69,6 +69,9 @@ def test_what_a_rule_may_be(value, rule):
         ("max_fills", 20, 20.0),
         ("max_fills", None, None),
         ("max_body", "64kb", 65536),
+        ("max_header", "64kb", 65536),
+        ("max_user_fills", 7, 7.0),
+        ("max_user_fills", None, None),
         ("store_private", True, True),
     ],
 )

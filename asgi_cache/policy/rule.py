@@ -53,8 +53,15 @@ class Rule:
     """That part of the time since ``Last-Modified`` counts as freshness; 0 turns it off."""
     max_body: int = 8 * 1024 * 1024
     """Bytes beyond which a body is passed on but not stored."""
+    max_header: int = 64 * 1024
+    """Bytes of fields, names and values together, beyond which a response is not stored."""
     max_fills: float | None = None
     """Responses that each process stores anew in a second; more than that go past the store."""
+    max_user_fills: float | None = 100.0
+    """The same for any one user, who takes nothing from others then.
+
+    Requests that do not show whose they are have no such limit: many may be nobody.
+    """
     coherence: Literal["bounded", "strict"] = "bounded"
     """``strict``: each look-up asks the store that all processes share, not a copy of its own."""
     unlinked: Literal["forward", "serve"] = "forward"

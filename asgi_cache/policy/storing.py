@@ -176,6 +176,12 @@ def _has_a_broken_field(received: Received) -> bool:
     return not all(is_token(name) and is_field_value(value) for name, value in fields)
 
 
+def _has_a_large_header(received: Received) -> bool:
+    """Each of its fields is kept, and sent again with every hit."""
+    fields = received.response.fields
+    return sum(len(name) + len(value) for name, value in fields) > received.rule.max_header
+
+
 def _has_no_end(received: Received) -> bool:
     """Events come as they happen; what has been sent is no answer to a later request."""
     media_type, _, _ = (combined(received.response.fields, b"content-type") or b"").partition(b";")
@@ -282,6 +288,12 @@ CLAUSES = (
         "one of its fields has an invalid name, or a line break or NUL in its value",
         "RFC 9110, section 5.5",
         _has_a_broken_field,
+    ),
+    Clause(
+        "header-too-large",
+        "its fields, names and values together, are longer than `max_header`",
+        "setting max_header",
+        _has_a_large_header,
     ),
     Clause(
         "event-stream",

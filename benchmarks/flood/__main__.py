@@ -1,7 +1,7 @@
 """``make flood``: 100,000 URLs and 10,000 variants that come once, beside a few that come often.
 
-One request in eleven is for one of the hundred. Written down are how many of those were hits, and
-what the process takes of memory while the flood goes on.
+One request in eleven is for one of the hundred. Written down are how many of those were hits,
+what the process takes of memory while the flood goes on, and what one user's flood costs another.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from asgi_cache import CacheMiddleware
+from benchmarks.flood import one_user
 from benchmarks.memory.apart import resident_now
 from benchmarks.named import named
 from tests.bare import App, Response, ask
@@ -63,10 +64,12 @@ def main() -> None:
     """Measure, print the table and write the results."""
     with running_redis() as server:
         found = asyncio.run(_measure(server.url))
-    text = table(found)
+    shared = asyncio.run(one_user.beside_a_flood())
+    text = f"{table(found)}\n{one_user.table(shared)}"
     sys.stdout.write(text)
     (RESULTS / "flood.md").write_text(text)
-    (RESULTS / "flood.json").write_text(json.dumps(named(found), indent=1) + "\n")
+    report = {"floods": named(found), "one user's": named(shared)}
+    (RESULTS / "flood.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 async def _measure(url: str) -> list[Found]:

@@ -115,6 +115,25 @@ async def test_a28_every_key_in_redis_ends(redis_server):
     assert all(0 < milliseconds <= 7 * 86_400_000 for milliseconds in ends.values()), ends
 
 
+@pytest.mark.parametrize("options", [{}, {"max_fills": 150}], ids=["default", "a-rules-limit"])
+async def test_a28_one_users_flood_leaves_others_their_own(clock, options):
+    """Who asks for a thousand URLs is refused before what others ask for is."""
+    store = MemoryStore(1 << 19, clock=clock)
+    cache = CacheMiddleware(
+        App(Response(b"x" * 1000)), store=store, clock=clock, rules={"/**": {"ttl": 60} | options}
+    )
+    for number in range(1000):
+        await ask(cache, f"/{number}", {"Authorization": "one"})
+    others = [(f"/{number}", {"Authorization": "another"}) for number in range(50)]
+    for target, fields in others:
+        await ask(cache, target, fields)
+    clock.advance(1)
+    for number in range(1000, 2000):
+        await ask(cache, f"/{number}", {"Authorization": "one"})
+    found = [(await ask(cache, target, fields)).cache_status for target, fields in others]
+    assert found == ["asgi-cache; hit"] * 50
+
+
 async def test_a31_a_flood_of_no_cache(cached):
     """Clients who each want what is made after they asked share two runs, not one each."""
     app, begun, release = App(), asyncio.Event(), asyncio.Event()

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from asgi_cache.fill_rate import FillRate
+from asgi_cache.policy.rule import Rule
 from tests.bare import App, Clock, Response, ask
 
 RULES = {"/**": {"ttl": 60, "max_fills": 5, "public": True}}
@@ -56,6 +57,31 @@ def test_a_clock_that_is_set_back_adds_nothing(rate, clock):
     assert taken(rate, 5) == 0
     clock.advance(1)
     assert taken(rate, 5) == 5
+
+
+def test_users_are_counted_apart(rate):
+    """What one of them is refused takes nothing from the others, nor from their rule."""
+    rule = Rule(max_fills=5, max_user_fills=2)
+    asked = [rate.refusal("/a", rule, user) for user in (b"one", b"one", b"one", b"two")]
+    assert asked == [None, None, "max-user-fills", None]
+    assert [rate.refusal("/a", rule, b"") for _ in range(3)] == [None, None, "max-fills"]
+    assert rate.refusal("/b", rule, b"one") is None
+
+
+def test_nobody_in_particular_is_not_counted_as_one_user(rate):
+    """Thousands may be nobody."""
+    rule = Rule(max_user_fills=1)
+    assert {rate.refusal("/a", rule, b"") for _ in range(50)} == {None}
+
+
+def test_users_who_have_not_come_for_long_are_forgotten(rate, monkeypatch):
+    """The table does not grow with them; a rule that is in use is never among them."""
+    monkeypatch.setattr("asgi_cache.fill_rate.REMEMBERED", 3)
+    rule = Rule(max_fills=1000, max_user_fills=1)
+    for number in range(900):
+        assert rate.refusal("/a", rule, b"%d" % number) is None
+    assert len(rate._buckets) == 3
+    assert taken(rate, 1000, 200) == 100
 
 
 @pytest.mark.anyio

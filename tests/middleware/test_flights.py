@@ -877,3 +877,40 @@ async def test_a_head_tells_who_it_is_for_before_the_body_comes(cached):
         tasks.create_task(ask(cache, "/", [("Accept-Language", "en")])).add_done_callback(
             lambda _: ended.set()
         )
+
+
+async def test_beyond_the_limit_each_request_has_a_run_of_its_own(cached):
+    """Those under way can still be joined; whoever comes too late for one is told so."""
+    app = Gate()
+    cache = cached(app, rules=RULES, max_flights=2)
+    asking = [asyncio.create_task(ask(cache, path)) for path in ("/a", "/b", "/c", "/c", "/a")]
+    for _ in range(4):
+        await app.begun.acquire()
+    app.open.set()
+    *_, third, fourth, fifth = await asyncio.gather(*asking)
+    alone = "asgi-cache; fwd=uri-miss; stored; detail=max-flights"
+    assert (third.cache_status, fourth.cache_status) == (alone, alone)
+    assert (fifth.cache_status, app.runs) == ("asgi-cache; fwd=uri-miss; collapsed", 4)
+    assert (await ask(cache, "/c")).cache_status == "asgi-cache; hit"
+    assert (await ask(cache, "/d")).cache_status == "asgi-cache; fwd=uri-miss; stored"
+
+
+def test_flights_of_an_event_loop_that_has_ended_do_not_count(cached):
+    """They will never land, and keep nobody else from theirs."""
+
+    async def never_land():
+        asking = asyncio.create_task(ask(cache, "/a"))
+        await turns()
+        return asking
+
+    async def ask_again():
+        return await ask(cache, "/b")
+
+    app = Gate()
+    cache = cached(app, rules=RULES, max_flights=1)
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        first.run(never_land())
+        app.open = asyncio.Event()
+        app.open.set()
+        answer = second.run(ask_again())
+        assert answer.cache_status == "asgi-cache; fwd=uri-miss; stored"

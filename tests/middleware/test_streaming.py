@@ -144,6 +144,14 @@ async def test_an_announced_length_over_the_limit_is_said_so(cached):
     assert answer.cache_status == "asgi-cache; fwd=uri-miss; detail=too-large"
 
 
+async def test_fields_over_the_limit_pass_and_are_not_stored(cached):
+    """Of what the client is sent nothing is missing."""
+    cache = cached(App(Response(fields={"X-Long": "1" * 100})), rules={"/": {"max_header": 99}})
+    answer = await ask(cache)
+    assert answer.cache_status == "asgi-cache; fwd=uri-miss; detail=header-too-large"
+    assert answer["x-long"] == "1" * 100
+
+
 async def test_b26_work_in_the_background_does_not_delay_the_response(cached):
     """What the app does after its last chunk comes after the response is sent and stored."""
     log = []

@@ -82,6 +82,7 @@ FORBIDDEN = {
     "vary-credentials": received(FRESH, (b"vary", b"cookie")),
     "reflected-origin": received(FRESH, ALLOW_ORIGIN, asked=[ORIGIN]),
     "broken-field": received(FRESH, (b"x-a", b"1\r\nx-b: 2")),
+    "header-too-large": received(FRESH, (b"x-a", b"1" * 65536)),
     "event-stream": received(FRESH, (b"content-type", b"Text/Event-Stream ;charset=utf-8")),
     "no-freshness": received(),
 }
@@ -132,6 +133,7 @@ def detail_of(example):
         pytest.param(received(FRESH, status=299), id="an-unknown-status"),
         pytest.param(received(FRESH, status=599, rule=RFC), id="the-last-status"),
         pytest.param(received(FRESH, status=302), id="a-redirect"),
+        pytest.param(received(FRESH, rule=Rule(max_header=23)), id="fields-at-the-limit"),
         pytest.param(received(MODIFIED, rule=Rule(heuristic=0.1)), id="a-guess"),
         pytest.param(received(FRESH, (b"pragma", b"no-cache")), id="pragma-means-nothing-here"),
         pytest.param(received(cc(b"max-age=60, community=x")), id="an-unknown-directive"),
@@ -278,6 +280,9 @@ ANONYMOUS = {"has_credentials": False, "partitioned": True}
         ),
         pytest.param(received(FRESH, (b"x a", b"1")), "broken-field", id="name-that-is-none"),
         pytest.param(received(FRESH, (b"x-a", b"\0")), "broken-field", id="nul"),
+        pytest.param(
+            received(FRESH, rule=Rule(max_header=22)), "header-too-large", id="fields-by-a-byte"
+        ),
         pytest.param(received(ETAG), "no-freshness", id="a-validator-alone"),
         pytest.param(received(ETAG, rule=Rule()), "no-freshness", id="a-rule-without-ttl"),
         pytest.param(received((b"etag", b""), rule=Rule(ttl=0)), "no-freshness", id="empty-etag"),

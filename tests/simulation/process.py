@@ -81,7 +81,7 @@ class Process:
             clock=wall_clock,
             base_url="http://example.com",
         )
-        self.flights = ObservedFlights()
+        self.flights = ObservedFlights(1000)
         self.cache._services = replace(self.cache._services, flights=self.flights)
         self.middleware = CacheMiddleware(partial(app, self), cache=self.cache)
         self._append, store.append = store.append, self._observed_append

@@ -31,6 +31,8 @@ class Head:
     """Why the response is not stored; ``None``: it is being recorded."""
     is_measured: bool = False
     """It says how long its body is, which will come at once."""
+    is_reusable: bool = False
+    """What has such a head can be served for some time without asking the app."""
     renewed: bool = False
     """A response to HEAD has renewed what is stored for GET."""
 

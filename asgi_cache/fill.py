@@ -20,7 +20,6 @@ from asgi_cache.patience import Patience, patiently
 from asgi_cache.policy.key import digest
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.reuse import Reuse, assess
-from asgi_cache.policy.storing import is_reusable
 from asgi_cache.request_body import Nobody
 from asgi_cache.run import Run
 from asgi_cache.services import Services
@@ -193,4 +192,4 @@ def _is_for_one(head: Head) -> bool:
     """
     if is_of_one_request(head):
         return False
-    return head.obstacle is not None or not is_reusable(head.received)
+    return head.obstacle is not None or not head.is_reusable

@@ -18,12 +18,13 @@ from asgi_cache.patience import patiently
 from asgi_cache.policy import status
 from asgi_cache.policy.cache_control import parse_response
 from asgi_cache.policy.fields import Fields, has_any, vary_names
+from asgi_cache.policy.judging import judge
 from asgi_cache.policy.keeping import is_whole, stored_response
 from asgi_cache.policy.key import part_key, variant_of
 from asgi_cache.policy.message import Response, StoredResponse
 from asgi_cache.policy.received import Received
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
-from asgi_cache.policy.storing import forbidding_clause
+from asgi_cache.policy.storing import Clause, forbidding_clause
 from asgi_cache.policy.validation import (
     VALIDATORS,
     head_agrees,
@@ -101,9 +102,12 @@ class Run:
 
     async def _take_head(self, message: Message) -> None:
         message = {**message, "headers": list(message.get("headers", ()))}
-        fields = tuple((name.lower(), value) for name, value in message["headers"])
-        self._fields, message = fields, self._services.shown(message)
-        fields = tuple(pair for pair in fields if pair[0] not in self._services.hidden)
+        # An app may send a bytearray, which could be written to and cannot be shared.
+        fields = tuple([(name.lower(), bytes(value)) for name, value in message["headers"]])
+        self._fields, hidden = fields, self._services.hidden
+        if has_any(fields, hidden):
+            message = self._services.shown(message)
+            fields = tuple([pair for pair in fields if pair[0] not in hidden])
         directives = parse_response(fields, self._services.targeted)
         received = self._received = self._receive(Response(message["status"], fields, directives))
         self._note_health(failed=received.response.status in ERRORS)
@@ -115,9 +119,11 @@ class Run:
             await self._tell(await self._validated(stored, received))
             return
         recorder = Recorder(fields, self._asked.rule.max_body)
-        obstacle = self._obstacle(received, recorder, message)
+        judgement = judge(received)
+        obstacle = self._obstacle(received, judgement.clause, recorder, message)
         self._recorder = recorder if obstacle is None else None
-        await self._tell(Head(message, received, obstacle, recorder.announces_length, renewed))
+        is_measured, is_reusable = recorder.announces_length, judgement.is_reusable
+        await self._tell(Head(message, received, obstacle, is_measured, is_reusable, renewed))
 
     def _note_health(self, *, failed: bool) -> None:
         """Note whether the app can be asked for this response, where another can stand in."""
@@ -133,9 +139,10 @@ class Run:
         asked, arrived_at = self._asked, self._services.clock()
         return Received.at(arrived_at, asked.request, response, asked.rule, self._requested_at)
 
-    def _obstacle(self, received: Received, recorder: Recorder, message: Message) -> str | None:
+    def _obstacle(
+        self, received: Received, clause: Clause | None, recorder: Recorder, message: Message
+    ) -> str | None:
         """Say why the response is not recorded; nothing if it is."""
-        clause = forbidding_clause(received)
         if clause is not None:
             return clause.detail
         if self._is_replaced(received):

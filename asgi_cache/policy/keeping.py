@@ -11,37 +11,14 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from asgi_cache.policy import status
-from asgi_cache.policy.fields import combined, has_any, lines, members
+from asgi_cache.policy.fields import Field, combined, has_any
 from asgi_cache.policy.freshness import initial_age, rule_lifetime
+from asgi_cache.policy.judging import judge
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.ranges import parse_content_range
 from asgi_cache.policy.received import Received
 from asgi_cache.policy.sharing import shared
-from asgi_cache.policy.storing import (
-    forbids_stale,
-    is_shareable,
-    stale_window,
-    while_revalidate,
-)
 from asgi_cache.policy.validation import has_validator
-
-NEVER_STORED = frozenset(
-    {
-        b"age",
-        b"cache-status",
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authentication-info",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-"""Fields that speak of one connection or one hop (section 3.1), or that are made anew."""
 
 FRESHNESS_FIELDS = frozenset({b"cache-control", b"expires"})
 """Fields that tell clients for how long they may keep a response."""
@@ -63,12 +40,11 @@ def stored_response(
     cost: float = 0.0,
 ) -> StoredResponse:
     """Make the record that is kept of a complete response."""
-    response = received.response
+    response, judgement = received.response, judge(received)
     kept = stored_fields(received)
     etag = combined(response.fields, b"etag")
     made = entity_tag(body) if etag is None and response.status == status.OK else None
     added = added_fields(received, made, len(body))
-    directives = response.directives
     return StoredResponse(
         key=key,
         status=response.status,
@@ -78,13 +54,11 @@ def stored_response(
         stored_at=received.arrived_at,
         initial_age=initial_age(response.fields, received.requested_at, received.arrived_at),
         lifetime=received.lifetime,
-        stale_while_revalidate=while_revalidate(received),
-        stale_if_error=stale_window(
-            received, directives.stale_if_error, received.rule.stale_if_error
-        ),
-        must_validate=directives.no_cache,
-        must_revalidate=forbids_stale(received),
-        shareable=received.rule.public or is_shareable(received),
+        stale_while_revalidate=judgement.stale_while_revalidate,
+        stale_if_error=judgement.stale_if_error,
+        must_validate=response.directives.no_cache,
+        must_revalidate=judgement.must_revalidate,
+        shareable=judgement.shareable,
         etag=made or etag,
         etag_is_ours=made is not None,
         last_modified=combined(response.fields, b"last-modified"),
@@ -95,19 +69,10 @@ def stored_response(
     )
 
 
-def stored_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
+def stored_fields(received: Received) -> tuple[Field, ...]:
     """Keep the fields of the app that may be stored (section 3.1)."""
-    response = received.response
-    dropped = NEVER_STORED.union(
-        response.directives.no_cache_fields,
-        response.directives.private_fields,
-        *(
-            [option.lower() for option in members(value)]
-            for value in lines(response.fields, b"connection")
-        ),
-    )
-    # An app may send a bytearray, which could be written to and cannot be shared.
-    return tuple((name, bytes(value)) for name, value in response.fields if name not in dropped)
+    dropped = judge(received).dropped
+    return tuple([field for field in received.response.fields if field[0] not in dropped])
 
 
 def added_fields(

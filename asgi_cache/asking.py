@@ -84,6 +84,8 @@ class Asked:
 
     def rule_tags(self) -> list[str]:
         """Return the names that the rule gives to the response."""
+        if not self.rule.tags:
+            return []
         target, user = self.target, user_name(self.partition)
         return rendered(self.rule.tags, target.params, target.query, user)
 
@@ -132,7 +134,10 @@ async def ask(
     until = identity.until(fields) if partition else inf
     request = Request(method, fields, directives, somebody, partitioned, target.url, until)
     content = b"POST:" + _content_digest(fields, body) if method == "POST" else b"GET"
-    key = primary_key(target.state, rule, fields, content, partition)
+    if target.key is None or partition or rule.vary or not names.isdisjoint(FORWARDED):
+        key = primary_key(target.state, rule, fields, content, partition)
+    else:
+        key = target.key
     return Asked(request, rule, target, key, partition, receive, body)
 
 

@@ -111,7 +111,8 @@ class Exchange:
             return
         try:
             found = await self._find(asked)
-            if found.stored is None and await self._serve_part(asked):
+            wants_part = combined(asked.request.fields, b"range") is not None
+            if found.stored is None and wants_part and await self._serve_part(asked):
                 return
         except StoreUnavailable as error:
             detail = "store-open" if isinstance(error, CircuitOpen) else "store-unavailable"
@@ -175,8 +176,6 @@ class Exchange:
 
     async def _serve_part(self, asked: Asked) -> bool:
         """Answer a range request from a fresh part, where the whole is not stored."""
-        if combined(asked.request.fields, b"range") is None:
-            return False
         looking = self._services.holdings.find_part(
             asked.key, asked.tags, latest=asked.rule.coherence == "strict"
         )
@@ -193,7 +192,10 @@ class Exchange:
 
     async def _fetch(self, reason: str, asked: Asked, found: Found) -> None:
         """Have the app asked; what is stored, if anything, may be found still good."""
-        if await self._refuse_to_ask(asked.rule) or await self._spare(asked, found.stored):
+        if effective_directives(asked.request, asked.rule).only_if_cached:
+            await self._refuse_to_ask()
+            return
+        if found.stored is not None and await self._spare(asked, found.stored):
             return
         self.outcome.forwarded = reason
         is_shareable = self._is_worth_sharing(asked, found) and await _is_empty(asked)
@@ -201,9 +203,9 @@ class Exchange:
             return
         await self._run_alone(asked, found.stored)
 
-    async def _spare(self, asked: Asked, stored: StoredResponse | None) -> bool:
+    async def _spare(self, asked: Asked, stored: StoredResponse) -> bool:
         """Serve stale without asking an app that has just failed, if the request permits it."""
-        if stored is None or not self._services.throttle.holds(stored.key):
+        if not self._services.throttle.holds(stored.key):
             return False
         delivery = Delivery(asked, stored, self._services, self._responder)
         stale = delivery.stale_for_error()
@@ -346,17 +348,15 @@ class Exchange:
             }
         return scope
 
-    async def _refuse_to_ask(self, rule: Rule) -> bool:
-        """Answer 504 if the client wants the app left alone (RFC 9111, section 5.2.1.7)."""
-        asks = rule.client_bypass and parse_request(self._scope["headers"]).only_if_cached
-        if asks:
-            self.outcome.detail = "only-if-cached"
-            await self._responder.reply(Reply(status.GATEWAY_TIMEOUT, EMPTY, b""))
-        return asks
+    async def _refuse_to_ask(self) -> None:
+        """Answer 504, as the client wants the app left alone (RFC 9111, section 5.2.1.7)."""
+        self.outcome.detail = "only-if-cached"
+        await self._responder.reply(Reply(status.GATEWAY_TIMEOUT, EMPTY, b""))
 
     async def _bypass(self, why: Unanswerable, target: Target, rule: Rule) -> None:
         """Let the app answer, and say why; nothing is stored."""
-        if await self._refuse_to_ask(rule):
+        if rule.client_bypass and parse_request(self._scope["headers"]).only_if_cached:
+            await self._refuse_to_ask()
             return
         self.outcome.forwarded, self.outcome.detail = why.reason, why.detail
 

@@ -71,7 +71,8 @@ class Flight:
         self._dropped = 0
         """How many events are no longer held, as all readers have had them."""
         self._is_recorded = True
-        self._is_over = False
+        self.is_over: bool = False
+        """The app has returned, or raised."""
         self._waiting: list[Future[None]] = []
         """Those of who waits for something to change."""
         self._readers: list[Reader] = []
@@ -96,7 +97,7 @@ class Flight:
     @property
     def is_open(self) -> bool:
         """Whether somebody may join, and miss nothing; not if it seems to be stuck."""
-        if not self._is_recorded or self._is_over or self._dropped or self._is_deserted:
+        if not self._is_recorded or self.is_over or self._dropped or self._is_deserted:
             return False
         return bool(self._events) or self._loop.time() - self._began_at < PATIENCE
 
@@ -141,10 +142,10 @@ class Flight:
 
     def end(self, error: BaseException | None = None) -> None:
         """Note that the app has returned, or what it raised."""
-        if self._is_over:
+        if self.is_over:
             return
         self.error = error
-        self._is_over = True
+        self.is_over = True
         self._land()
         self._wake()
 
@@ -160,13 +161,10 @@ class Flight:
         self._wake()
         return reader
 
-    async def event(self, index: int) -> Event | None:
-        """Return what was told at *index*, once it is; nothing if no more comes."""
-        while index >= self._dropped + len(self._events):
-            if self._is_over:
-                return None
-            await self._change()
-        return self._events[index - self._dropped]
+    def event(self, index: int) -> Event | None:
+        """Return what was told at *index*; nothing if nothing was, yet."""
+        place = index - self._dropped
+        return self._events[place] if place < len(self._events) else None
 
     def leave(self, reader: Reader) -> None:
         """Note that *reader* wants no more."""
@@ -192,7 +190,7 @@ class Flight:
         The app is told so, and may end the response as if it were whole.
         """
         while any(not reader.leads for reader in self._readers):
-            await self._change()
+            await self.change()
         self._is_deserted = True
 
     async def _room(self) -> None:
@@ -207,7 +205,7 @@ class Flight:
                 return
             try:
                 async with asyncio.timeout(STALL):
-                    await self._change()
+                    await self.change()
             except TimeoutError:
                 self._leave_behind(slowest)
 
@@ -223,7 +221,8 @@ class Flight:
         if not self._is_recorded:
             self._wake()
 
-    async def _change(self) -> None:
+    async def change(self) -> None:
+        """Wait until something more is known, or somebody comes or leaves."""
         waiting = self._loop.create_future()
         self._waiting.append(waiting)
         await waiting
@@ -252,9 +251,11 @@ class Reader:
         """
         if self.is_left_behind:
             raise LeftBehind("the client was too slow for the others that read this response")
-        event = await self._flight.event(self.index)
+        flight = self._flight
+        while (event := flight.event(self.index)) is None and not flight.is_over:
+            await flight.change()
         self.index += 1
-        self._flight.progress()
+        flight.progress()
         return event
 
     def leave(self) -> None:

@@ -259,7 +259,10 @@ class Holdings:
             if begun[key].cancelled():
                 raise StoreUnavailable("it took longer than the request could wait")
             return _record_of(await self._reach(begun[key]))
-        return await self._reach(self.store.get(key, latest=latest))
+        try:
+            return await self.store.get(key, latest=latest)
+        except Exception as error:  # noqa: BLE001 - no mistake in a store may cost a request
+            raise self._unavailable(error) from None
 
     async def _put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None

@@ -28,7 +28,7 @@ class BufferedReceive:
             if message["type"] != "http.request" or length > limit:
                 return None
             if not message.get("more_body", False):
-                return b"".join(message.get("body", b"") for message in self._read)
+                return b"".join([message.get("body", b"") for message in self._read])
 
 
 class WatchedReceive:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
 from typing import Final, TypeAlias, cast
@@ -45,15 +44,18 @@ def cache_tags(*tags: str) -> None:
         collected.extend(tags)
 
 
-@contextmanager
-def collecting_tags() -> Iterator[list[str]]:
+class collecting_tags:  # noqa: N801 - it is called like a function
     """Take what the handler that runs meanwhile says with `cache_tags`."""
-    collected: list[str] = []
-    token = _handlers_tags.set(collected)
-    try:
-        yield collected
-    finally:
-        _handlers_tags.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> list[str]:
+        collected: list[str] = []
+        self._token = _handlers_tags.set(collected)
+        return collected
+
+    def __exit__(self, *_: object) -> None:
+        _handlers_tags.reset(self._token)
 
 
 def url_tag(origin: str, path: str, query: bytes) -> str:

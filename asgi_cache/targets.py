@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlsplit
@@ -19,7 +20,6 @@ from asgi_cache.policy.rule import Rule
 from asgi_cache.routes import Routes
 from asgi_cache.rules import Match, RuleSet
 from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag
-from asgi_cache.values import value
 
 MEMO_ENTRIES = 4096
 """Request lines whose target is remembered: the latest."""
@@ -36,7 +36,7 @@ Line: TypeAlias = tuple[str, str, bytes, str, str, bytes | None, bytes]
 """Method, scheme, Host field, root path, path, raw path and query string, as a scope has them."""
 
 
-@value
+@dataclass(slots=True, eq=False)
 class Target:
     """What a request asks for, as far as its line and its Host field say so."""
 
@@ -51,15 +51,25 @@ class Target:
     """The part of the query string that counts, which is all that the app is given."""
     params: Mapping[str, str]
     """The path parameters of the pattern."""
-    tags: tuple[str, ...]
-    """The tags that come free with the request's line; its URL's is the first."""
-    state: blake2b = field(compare=False)
+    make_tags: Callable[[], tuple[str, ...]]
+    state: blake2b
     """The state of the primary key's digest after what the line contributes to it."""
     is_passed: bool
     """It is the app's to answer, and makes nothing void."""
     is_head: bool
     key: bytes | None
     """The primary key if no field adds to it; nothing if all has to be looked at at length."""
+    _tags: tuple[str, ...] | None = None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that come free with the request's line; its URL's is the first.
+
+        They are made when they are first asked for: after a purge, that is.
+        """
+        if self._tags is None:
+            self._tags = self.make_tags()
+        return self._tags
 
     @property
     def is_partitioned(self) -> bool:
@@ -81,7 +91,7 @@ class Targets:
         self._rules = rules
         self._routes = routes
         self._unruled = unruled
-        self._salt = tuple(part.encode() for part in salt)
+        self._salted = hashing([part.encode() for part in salt])
         self._hosts = None if hosts is None else {host.lower().encode() for host in hosts}
         self.known: dict[Line, Target] = {}
         """The targets of the latest lines."""
@@ -168,20 +178,18 @@ class Targets:
         origin = f"{scheme}://{host.decode('latin-1')}"
         state = hashing(
             [
-                *self._salt,
                 scheme.encode(),
                 host,
                 root_path.encode("utf-8", "surrogatepass"),
                 path.encode("utf-8", "surrogatepass"),
                 raw_path,
                 kept,
-            ]
+            ],
+            after=self._salted,
         )
         asked = "?" + query.decode("latin-1") if query else ""
         url = origin + raw_path.decode("latin-1") + asked
-        own = url_tag(plain_origin(scheme, host.decode("latin-1")), path, kept)
-        routes = [] if match is None else map(route_tag, match.patterns)
-        tags = (own, EVERYTHING, *routes, *path_tags(below))
+        patterns = () if match is None else match.patterns
         is_at_hand = rule is not None and _is_at_hand(method, rule)
         return Target(
             rule=rule,
@@ -190,12 +198,19 @@ class Targets:
             origin=origin,
             query=kept,
             params=params,
-            tags=tags,
+            make_tags=partial(_tags, (scheme, host.decode("latin-1")), path, kept, patterns, below),
             state=state,
             is_passed=method in SAFE_METHODS and (rule is None or method not in rule.methods),
             is_head=method == "HEAD",
             key=digest([b"GET", NOBODY], after=state) if is_at_hand else None,
         )
+
+
+def _tags(
+    origin: tuple[str, str], path: str, query: bytes, patterns: Sequence[str], below: str
+) -> tuple[str, ...]:
+    own = url_tag(plain_origin(*origin), path, query)
+    return (own, EVERYTHING, *map(route_tag, patterns), *path_tags(below))
 
 
 def _is_at_hand(method: str, rule: Rule) -> bool:

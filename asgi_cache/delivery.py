@@ -8,12 +8,12 @@ from typing import assert_never
 from asgi_cache.asking import Asked
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.policy import status
-from asgi_cache.policy.fields import combined, parse_date
+from asgi_cache.policy.fields import combined, has_any, parse_date
 from asgi_cache.policy.keeping import client_fields
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.received import Received
 from asgi_cache.policy.reuse import ERRORS, may_replace_error
-from asgi_cache.policy.serving import Reply, reply
+from asgi_cache.policy.serving import LESS_THAN_ALL, Reply, reply
 from asgi_cache.policy.validation import is_not_modified, not_modified_fields
 from asgi_cache.responder import Responder
 from asgi_cache.services import Services
@@ -113,11 +113,12 @@ class Delivery:
             return
         self._outcome.stored = end.detail is None and not self._outcome.collapsed
         self._held, self.has_begun = None, True
-        answer = reply(self._asked.request, stored, self._services.clock())
-        if answer.status != stored.status:
-            self._outcome.forward_status = stored.status
-            await self._answer(answer)
-            return
+        if has_any(self._asked.request.fields, LESS_THAN_ALL):
+            answer = reply(self._asked.request, stored, self._services.clock())
+            if answer.status != stored.status:
+                self._outcome.forward_status = stored.status
+                await self._answer(answer)
+                return
         await self._responder.head(held.message, stored.fields[len(stored.app_fields) :])
         await self._responder.message(end.message)
 

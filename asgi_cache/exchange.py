@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
 from random import random
-from typing import assert_never
+from typing import Any, assert_never
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -297,9 +298,9 @@ class Exchange:
             return False
         scope = self._app_scope(asked, stored)
 
-        async def work(flight: Flight) -> None:
+        def work(flight: Flight) -> Coroutine[Any, Any, None]:
             receive = PatientReceive(asked.receive, flight)
-            await Fill(services, sought, flight).run(self._app, scope, receive)
+            return Fill(services, sought, flight).run(self._app, scope, receive)
 
         flight = services.flights.begin(sought.flight_key, asked.request.fields, work, after=after)
         try:

@@ -78,24 +78,26 @@ class Fill:
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Bring a response, from the store if another process was quicker, else by *app*."""
         try:
-            found = await self._wait_for_turn()
+            if self._lease is None:
+                found = await self._look_again()
+            else:
+                found = await self._wait_for_turn(self._lease)
             if found is not None:
                 await self._flight.tell(Settled(found))
             elif self._turn is not Turn.EVERYBODYS or self._sought.for_later:
-                await self._run(app, scope, receive)
+                self._flight.has_run = True
+                await self._begin_run().run(app, scope, receive)
         finally:
             self._give_up_lease()
             if self._closing:
                 await asyncio.wait(self._closing)  # which does not cancel them with this task
 
-    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+    def _begin_run(self) -> Run:
         sought = self._sought
-        self._flight.has_run = True
         birth = self._services.holdings.birth()  # what was purged while it waited is no matter
-        run = Run(sought.asked, sought.stored, self._services, birth, self._tell)
-        await run.run(app, scope, receive)
+        return Run(sought.asked, sought.stored, self._services, birth, self._tell)
 
-    async def _wait_for_turn(self) -> StoredResponse | None:
+    async def _wait_for_turn(self, lease: Lease) -> StoredResponse | None:
         """Return what has been stored by now; nothing if the app is to be run here.
 
         Another flight, here or in another process, may have ended after this one's client had
@@ -103,14 +105,11 @@ class Fill:
         it has the lease: whoever had it before stored first and gave it up then. Both are asked
         for in one turn of the event loop, which makes it one round trip (`Store.claim`).
         """
-        if self._lease is None:
-            self._turn = Turn.OURS
-            return await self._look_again()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT
         patience = self._sought.patience
         for pause in doubling(FIRST_LOOK, LAST_LOOK):
-            asking = asyncio.gather(self._lease.take(), self._look_again())
+            asking = asyncio.gather(lease.take(), self._look_again())
             try:
                 turn, found = await patiently(patience, asking)
             except StoreUnavailable:
@@ -173,7 +172,7 @@ async def refresh(
     services: Services, sought: Sought, app: ASGIApp, scope: Scope, flight: Flight
 ) -> None:
     """Do the work of a flight that has no client; nobody hears of its failure but the log."""
-    nobody = Nobody(sought.asked.body, flight.landed)
+    nobody = Nobody(sought.asked.body, flight.until_landed)
     try:
         async with asyncio.timeout(REFRESH_TIMEOUT):
             await Fill(services, sought, flight).run(app, scope, nobody.receive)
@@ -190,6 +189,6 @@ def _is_for_one(head: Head) -> bool:
     An error may pass, or have been provoked by who wants others to be slow. So may what
     only this request is to blame for.
     """
-    if is_of_one_request(head):
+    if head.obstacle is None and head.is_reusable:
         return False
-    return head.obstacle is not None or not head.is_reusable
+    return not is_of_one_request(head)

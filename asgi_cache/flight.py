@@ -63,7 +63,7 @@ class Flight:
         """The same as it was at the beginning."""
         self.terms: StoredResponse | None = None
         """What is known of the response once its head is there; the body is not in it."""
-        self.landed: asyncio.Event = asyncio.Event()
+        self._has_landed = False
         """The response is complete, or will not be."""
         self._loop = asyncio.get_running_loop()
         self._began_at = self._loop.time()
@@ -137,7 +137,7 @@ class Flight:
         """
         if not head.is_measured or not self._is_recorded:
             return True
-        followed = any(not reader.leads for reader in self._readers)
+        followed = not all([reader.leads for reader in self._readers])
         return followed or head.received.response.status in ERRORS
 
     def end(self, error: BaseException | None = None) -> None:
@@ -150,9 +150,14 @@ class Flight:
         self._wake()
 
     def _land(self) -> None:
-        if not self.landed.is_set():
-            self.landed.set()
+        if not self._has_landed:
+            self._has_landed = True
             self._close(self)
+
+    async def until_landed(self) -> None:
+        """Wait until the response is complete, or will not be."""
+        while not self._has_landed:
+            await self.change()
 
     def reader(self, *, leads: bool = False) -> Reader:
         """Return a new reader, of all that was and will be told."""

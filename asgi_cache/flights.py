@@ -142,7 +142,7 @@ async def _fly(flight: Flight, work: Work, after: Flight | None) -> None:
         if after is not None:
             with suppress(TimeoutError):  # it may be stuck, or stream for hours
                 async with asyncio.timeout(PATIENCE):
-                    await after.landed.wait()
+                    await after.until_landed()
         await work(flight)
     except BaseException as error:
         flight.end(error)

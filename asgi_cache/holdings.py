@@ -167,7 +167,9 @@ class Holdings:
         *free* returns the tags that came free with its request. *former* is the response with
         the same body that was stored in its place, if there is one.
         """
-        if self.log.judge(stored, free) is None or await self._is_late(stored):
+        if self.log.judge(stored, free) is None:
+            return
+        if stored.birth < self.log.position and await self._is_late(stored):
             return
         await self.put(stored, former)
         if variant is not None:
@@ -178,8 +180,6 @@ class Holdings:
 
     async def _is_late(self, stored: StoredResponse) -> bool:
         """Whether one that was begun after a purge is in its place, which it was begun before."""
-        if stored.birth >= self.log.position:
-            return False
         record = await self._get(stored.key)
         if not isinstance(record, StoredResponse) or record.log != stored.log:
             return False
@@ -267,7 +267,10 @@ class Holdings:
     async def _put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
     ) -> None:
-        await self._reach(self.store.put(key, record, ttl, former))
+        try:
+            await self.store.put(key, record, ttl, former)
+        except Exception as error:  # noqa: BLE001 - no mistake in a store may cost a request
+            raise self._unavailable(error) from None
 
     async def _reach(self, operation: Awaitable[T]) -> T:
         try:

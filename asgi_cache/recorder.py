@@ -24,23 +24,17 @@ class Recorder:
         self._chunks: list[bytes] = []
         self._length = 0
         self._overhead = 0
-
-    @property
-    def announces_length(self) -> bool:
-        """Whether the head said how long the body will be."""
-        return self._announced is not None
-
-    @property
-    def overflowed(self) -> bool:
-        """Whether the body is, or will be, longer than may be kept."""
-        if max(self._length, self._announced or 0) > self._limit:
-            return True
-        return self._overhead > max(self._limit, LEAST_OVERHEAD)
+        self.announces_length: bool = self._announced is not None
+        """The head said how long the body will be."""
+        self.overflowed: bool = (self._announced or 0) > limit
+        """The body is, or will be, longer than may be kept."""
 
     def add(self, chunk: bytes) -> None:
         """Keep one more chunk; once there are too many, keep none."""
         self._length += len(chunk)
         self._overhead += CHUNK_OVERHEAD
+        if self._length > self._limit or self._overhead > max(self._limit, LEAST_OVERHEAD):
+            self.overflowed = True
         if self.overflowed:
             self._chunks.clear()
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from starlette.types import Message, Receive
 
@@ -57,16 +58,19 @@ class Nobody:
     Whoever does not tell by an event of its own lets it take the messages.
     """
 
-    def __init__(self, body: bytes, answered: asyncio.Event | None = None) -> None:
+    def __init__(
+        self, body: bytes, until_answered: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
         self._body: bytes | None = body
-        self._answered = answered or asyncio.Event()
+        self._answered = asyncio.Event()
+        self._until_answered = until_answered or self._answered.wait
 
     async def receive(self) -> Message:
         """Return the body; then, when the response is complete, that the client has gone."""
         body, self._body = self._body, None
         if body is not None:
             return {"type": "http.request", "body": body, "more_body": False}
-        await self._answered.wait()
+        await self._until_answered()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:

@@ -34,7 +34,14 @@ from asgi_cache.policy.validation import (
 from asgi_cache.recorder import Recorder
 from asgi_cache.request_body import WatchedReceive
 from asgi_cache.services import Services
-from asgi_cache.tags import are_storable, collecting_tags, group_tags, response_tags, with_ancestors
+from asgi_cache.tags import (
+    TAGGING,
+    are_storable,
+    collecting_tags,
+    group_tags,
+    response_tags,
+    with_ancestors,
+)
 
 Tell: TypeAlias = Callable[[Event], Awaitable[None]]
 
@@ -145,7 +152,7 @@ class Run:
         """Say why the response is not recorded; nothing if it is."""
         if clause is not None:
             return clause.detail
-        if self._is_replaced(received):
+        if self._stored is not None and self._is_replaced(self._stored, received):
             return "stale-if-error"
         if recorder.overflowed:
             return "too-large"
@@ -153,11 +160,11 @@ class Run:
             return "trailers"
         return "request-body" if self._has_content() else None
 
-    def _is_replaced(self, received: Received) -> bool:
+    def _is_replaced(self, stored: StoredResponse, received: Received) -> bool:
         """Whether the app failed, and the stored response is the better answer."""
-        stored, asked = self._stored, self._asked
-        if stored is None or received.response.status not in ERRORS:
+        if received.response.status not in ERRORS:
             return False
+        asked = self._asked
         return may_replace_error(stored, asked.request, asked.rule, received.arrived_at)
 
     async def _take_body(self, message: Message) -> None:
@@ -182,9 +189,12 @@ class Run:
 
         An app that was told of its client's leaving may end a stream as if it were whole.
         """
+        if self._has_content():
+            return True
+        if recorder.announces_length:
+            return False
         told = self._watched is not None and self._watched.is_disconnected
-        told = told or (self._task is not None and self._task.cancelling() > 0)
-        return (told and not recorder.announces_length) or self._has_content()
+        return told or (self._task is not None and self._task.cancelling() > 0)
 
     def _has_content(self) -> bool:
         """Whether the request brought content that is not part of the key."""
@@ -225,8 +235,11 @@ class Run:
 
     def _tags(self) -> tuple[str, ...]:
         """Return the tags of the response: the rule's, its own, and its handler's."""
-        names = [*self._asked.rule_tags(), *response_tags(self._fields), *self._handlers_tags]
-        groups = group_tags(self._fields, b"cache-groups", self._asked.target.origin)
+        fields = self._fields if has_any(self._fields, TAGGING) else ()
+        names = [*self._asked.rule_tags(), *response_tags(fields), *self._handlers_tags]
+        if not names and not fields:
+            return ()
+        groups = group_tags(fields, b"cache-groups", self._asked.target.origin)
         return (*with_ancestors(names), *groups)
 
     async def _validated(self, stored: StoredResponse, received: Received) -> Settled:

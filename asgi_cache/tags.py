@@ -137,6 +137,9 @@ Members: TypeAlias = list[tuple[object, object]]
 TAG_FIELDS: Final = frozenset({b"cache-tag", b"surrogate-key"})
 """Fields that tell caches how to purge; clients have no use for them."""
 
+TAGGING: Final = TAG_FIELDS | {b"cache-groups"}
+"""Fields that name what a response is purged by."""
+
 
 def response_tags(fields: Fields) -> list[str]:
     """Return the tags in ``Cache-Tag`` (between commas) and ``Surrogate-Key`` (spaces)."""
@@ -165,7 +168,7 @@ def group_tags(fields: Fields, name: bytes, origin: str) -> list[str]:
 def are_storable(tags: Sequence[str]) -> bool:
     """Whether a response can carry *tags*: few enough, none too long, none with line breaks."""
     return len(tags) <= LIMIT and all(
-        len(tag) <= LENGTH_LIMIT and tag.isprintable() for tag in tags
+        [len(tag) <= LENGTH_LIMIT and tag.isprintable() for tag in tags]
     )
 
 

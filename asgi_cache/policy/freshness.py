@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from asgi_cache.policy.fields import Fields, combined, members, parse_date, parse_delta_seconds
+from asgi_cache.policy.fields import Fields, combined, has_any, members, parse_date, parse_delta_seconds
 from asgi_cache.policy.message import Response
 from asgi_cache.policy.rule import Rule
 from asgi_cache.values import value
@@ -14,6 +14,8 @@ HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405
 
 RULE_STATUSES = frozenset({200, 203, 204, 300, 301, 308})
 """Statuses that a rule's ``ttl`` speaks of: an error is kept only by ``status_ttl``."""
+
+_DATED = frozenset({b"age", b"date"})
 
 HEURISTIC_LIMIT = 86400.0
 """Seconds beyond which a guess is no longer made (section 4.2.2)."""
@@ -64,6 +66,8 @@ def initial_age(fields: Fields, requested_at: float, arrived_at: float) -> float
     A ``Date`` in the past shows time that the response spent on its way, even where
     no cache in between counted it.
     """
+    if not has_any(fields, _DATED):
+        return max(0.0, arrived_at - requested_at)
     apparent_age = max(0.0, arrived_at - date_of(fields, arrived_at))
     corrected_age = _age_value(fields) + max(0.0, arrived_at - requested_at)
     return max(apparent_age, corrected_age)

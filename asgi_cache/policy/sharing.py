@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from asgi_cache.policy.fields import Field
+from asgi_cache.policy.fields import Field, Fields
 
 REPEATED: Final = frozenset(
     {
@@ -71,6 +71,16 @@ def shared(field: Field) -> Field:
         _fields[field] = field
         return field
     return field if (known := _shared_name(name)) is name else (known, value)
+
+
+def all_shared(fields: Fields) -> tuple[Field, ...]:
+    """Return *fields*, each as `shared` has it."""
+    return tuple([_fields.get(field) or shared(field) for field in fields])
+
+
+def unshared(fields: Fields) -> list[Field]:
+    """Return those of *fields* that no other record has."""
+    return [field for field in fields if _fields.get(field) is not field]
 
 
 def _shared_name(name: bytes) -> bytes:

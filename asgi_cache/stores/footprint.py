@@ -10,7 +10,7 @@ from typing import Final
 
 from asgi_cache.policy.fields import Field
 from asgi_cache.policy.message import StoredResponse, Variant
-from asgi_cache.policy.sharing import is_shared, is_shared_name
+from asgi_cache.policy.sharing import is_shared_name, unshared
 from asgi_cache.stores.base import Record
 
 RECORD_OVERHEAD: Final = 656
@@ -32,7 +32,7 @@ def size_of(record: Record) -> int:
         RECORD_OVERHEAD
         + _taken(record.body)
         + _taken(record.fields)
-        + sum(map(_size_of_field, record.fields))
+        + sum(map(_size_of_field, unshared(record.fields)))
         + _taken(record.tags)
         + sum(map(_taken, record.tags))
     )
@@ -43,8 +43,6 @@ def _taken(value: object) -> int:
 
 
 def _size_of_field(field: Field) -> int:
-    if is_shared(field):
-        return 0
     name, value = field
     return _taken(field) + (0 if is_shared_name(name) else _taken(name)) + _taken(value)
 

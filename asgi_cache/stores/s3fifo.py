@@ -94,6 +94,8 @@ class _Ghosts:
 
     def recall(self, key: bytes, most: int) -> bool:
         """Whether *key* is one of the *most* that were evicted last; it is forgotten now."""
+        if not self._count:
+            return False
         for place in self._places_of(key):
             found = self._places[place]
             if found and found & _HIGH == hash(key) & _HIGH:
@@ -159,7 +161,8 @@ class S3Fifo:
         """
         former = self._entries.get(key)
         queue = former.queue if former is not None else self._queue_for(key)
-        self.delete(key)
+        if former is not None:
+            self._drop(former)
         size = size_of(record)
         if size > self._max_bytes or ttl <= 0:
             return

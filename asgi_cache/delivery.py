@@ -9,7 +9,7 @@ from asgi_cache.asking import Asked
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined, has_any, parse_date
-from asgi_cache.policy.keeping import client_fields
+from asgi_cache.policy.judging import client_fields
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.received import Received
 from asgi_cache.policy.reuse import ERRORS, may_replace_error

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from asgi_cache.policy.fields import Fields, combined, has_any, members, parse_date, parse_delta_seconds
+from asgi_cache.policy.fields import (
+    Fields,
+    combined,
+    has_any,
+    members,
+    parse_date,
+    parse_delta_seconds,
+)
 from asgi_cache.policy.message import Response
 from asgi_cache.policy.rule import Rule
 from asgi_cache.values import value

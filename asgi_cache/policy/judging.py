@@ -10,7 +10,16 @@ from math import inf
 from typing import Final, TypeAlias
 
 from asgi_cache.policy.cache_control import ResponseDirectives
-from asgi_cache.policy.fields import Field, lines, members, name_of, vary_names
+from asgi_cache.policy.fields import (
+    Field,
+    combined,
+    has_any,
+    lines,
+    members,
+    name_of,
+    vary_names,
+)
+from asgi_cache.policy.freshness import rule_lifetime
 from asgi_cache.policy.received import Received
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.storing import (
@@ -42,6 +51,9 @@ NEVER_STORED = frozenset(
 )
 """Fields that speak of one connection or one hop (section 3.1), or that are made anew."""
 
+FRESHNESS_FIELDS = frozenset({b"cache-control", b"expires"})
+"""Fields that tell clients for how long they may keep a response."""
+
 TOLD_BY_MORE: Final = frozenset({b"access-control-allow-origin", b"expires"})
 """Fields whose meaning depends on the request, or on the time."""
 
@@ -68,6 +80,12 @@ class Judgement:
     """The names in ``Vary``."""
     dropped: frozenset[bytes]
     """The names of the fields that are not stored (section 3.1)."""
+    told: tuple[Field, ...]
+    """What clients are told of how to cache it."""
+    etag: bytes | None
+    last_modified: bytes | None
+    is_measured: bool
+    """It says how long its body is."""
 
 
 _Common: TypeAlias = tuple[int, int, bool, bool, bool, tuple[Field | bytes, ...]]
@@ -87,7 +105,12 @@ def judge(received: Received) -> Judgement:
         request.has_credentials,
         request.partitioned,
         request.directives.no_store,
-        tuple([b"" if _is_length(field) else field for field in response.fields]),
+        tuple(
+            [
+                b"" if field[0] == b"content-length" and field[1].isdigit() else field
+                for field in response.fields
+            ]
+        ),
     )
     known = _known.get(common)
     # The rule is kept, so that no other has its number as long as that is in use.
@@ -109,22 +132,41 @@ def _is_told_by_more(received: Received) -> bool:
     return not TOLD_BY_MORE.isdisjoint(map(name_of, received.response.fields))
 
 
-def _is_length(field: Field) -> bool:
-    return field[0] == b"content-length" and field[1].isdigit()
-
-
 def _judge(received: Received) -> Judgement:
-    directives, rule = received.response.directives, received.rule
+    response, rule = received.response, received.rule
     return Judgement(
         clause=forbidding_clause(received),
         is_reusable=is_reusable(received),
         stale_while_revalidate=while_revalidate(received),
-        stale_if_error=stale_window(received, directives.stale_if_error, rule.stale_if_error),
+        stale_if_error=stale_window(
+            received, response.directives.stale_if_error, rule.stale_if_error
+        ),
         must_revalidate=forbids_stale(received),
         shareable=rule.public or is_shareable(received),
-        vary=vary_names(received.response.fields),
+        vary=vary_names(response.fields),
         dropped=_dropped(received),
+        told=client_fields(received),
+        etag=combined(response.fields, b"etag"),
+        last_modified=combined(response.fields, b"last-modified"),
+        is_measured=has_any(response.fields, {b"content-length"}),
     )
+
+
+def client_fields(received: Received) -> tuple[Field, ...]:
+    """Tell clients how to cache what a rule made cacheable; what the app says stands.
+
+    A lifetime of 0 lets them keep a copy that they validate each time, so that a purge
+    here reaches them.
+    """
+    response, rule = received.response, received.rule
+    if rule_lifetime(rule, response.status) is None:
+        return ()
+    if has_any(response.fields, FRESHNESS_FIELDS):
+        return ()
+    whose = b"private, " if received.request.partitioned else b""
+    if rule.client_ttl:
+        return ((b"cache-control", b"%smax-age=%d" % (whose, rule.client_ttl)),)
+    return ((b"cache-control", whose + b"max-age=0, must-revalidate"),)
 
 
 def _dropped(received: Received) -> frozenset[bytes]:

@@ -11,17 +11,14 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from asgi_cache.policy import status
-from asgi_cache.policy.fields import Field, combined, has_any
-from asgi_cache.policy.freshness import initial_age, rule_lifetime
-from asgi_cache.policy.judging import judge
-from asgi_cache.policy.message import StoredResponse
+from asgi_cache.policy.fields import Field, combined
+from asgi_cache.policy.freshness import initial_age
+from asgi_cache.policy.judging import Judgement, judge
+from asgi_cache.policy.message import Response, StoredResponse
 from asgi_cache.policy.ranges import parse_content_range
 from asgi_cache.policy.received import Received
-from asgi_cache.policy.sharing import shared
+from asgi_cache.policy.sharing import all_shared
 from asgi_cache.policy.validation import has_validator
-
-FRESHNESS_FIELDS = frozenset({b"cache-control", b"expires"})
-"""Fields that tell clients for how long they may keep a response."""
 
 VALIDATION_GRACE = 3600.0
 """Seconds that a stale response is kept so that the app can say it is still good."""
@@ -41,14 +38,14 @@ def stored_response(
 ) -> StoredResponse:
     """Make the record that is kept of a complete response."""
     response, judgement = received.response, judge(received)
-    kept = stored_fields(received)
-    etag = combined(response.fields, b"etag")
+    kept = [field for field in response.fields if field[0] not in judgement.dropped]
+    etag = judgement.etag
     made = entity_tag(body) if etag is None and response.status == status.OK else None
-    added = added_fields(received, made, len(body))
+    added = added_fields(response, judgement, made, len(body))
     return StoredResponse(
         key=key,
         status=response.status,
-        fields=tuple(map(shared, kept + added)),
+        fields=all_shared(kept + added),
         added=len(added),
         body=body,
         stored_at=received.arrived_at,
@@ -61,7 +58,7 @@ def stored_response(
         shareable=judgement.shareable,
         etag=made or etag,
         etag_is_ours=made is not None,
-        last_modified=combined(response.fields, b"last-modified"),
+        last_modified=judgement.last_modified,
         cost=cost,
         tags=tags,
         log=log,
@@ -69,38 +66,14 @@ def stored_response(
     )
 
 
-def stored_fields(received: Received) -> tuple[Field, ...]:
-    """Keep the fields of the app that may be stored (section 3.1)."""
-    dropped = judge(received).dropped
-    return tuple([field for field in received.response.fields if field[0] not in dropped])
-
-
 def added_fields(
-    received: Received, etag: bytes | None, length: int
-) -> tuple[tuple[bytes, bytes], ...]:
+    response: Response, judgement: Judgement, etag: bytes | None, length: int
+) -> list[Field]:
     """Make the fields that the cache adds: an entity tag, a length, what clients are told."""
-    tagged = ((b"etag", etag),) if etag else ()
-    unmeasured = combined(received.response.fields, b"content-length") is None
-    has_content = received.response.status != status.NO_CONTENT
-    measured = ((b"content-length", b"%d" % length),) if unmeasured and has_content else ()
-    return tagged + measured + client_fields(received)
-
-
-def client_fields(received: Received) -> tuple[tuple[bytes, bytes], ...]:
-    """Tell clients how to cache what a rule made cacheable; what the app says stands.
-
-    A lifetime of 0 lets them keep a copy that they validate each time, so that a purge
-    here reaches them.
-    """
-    response, rule = received.response, received.rule
-    if rule_lifetime(rule, response.status) is None:
-        return ()
-    if has_any(response.fields, FRESHNESS_FIELDS):
-        return ()
-    whose = b"private, " if received.request.partitioned else b""
-    if rule.client_ttl:
-        return ((b"cache-control", b"%smax-age=%d" % (whose, rule.client_ttl)),)
-    return ((b"cache-control", whose + b"max-age=0, must-revalidate"),)
+    added = [(b"etag", etag)] if etag else []
+    if not judgement.is_measured and response.status != status.NO_CONTENT:
+        added.append((b"content-length", b"%d" % length))
+    return [*added, *judgement.told]
 
 
 def is_whole(received: Received, body: bytes) -> bool:

@@ -18,7 +18,13 @@ from asgi_cache.policy.rule import Rule
 
 NOW = 1_700_000_000.0
 TYPE = (b"content-type", b"text/plain")
-RULES = (Rule(ttl=60), Rule(ttl=60, public=True), Rule(), Rule(heuristic=0.1))
+RULES = (
+    Rule(ttl=60),
+    Rule(ttl=60, public=True),
+    Rule(),
+    Rule(heuristic=0.1),
+    Rule(ttl=60, client_ttl=5),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +86,27 @@ def test_what_came_before_is_not_judged_again():
     first = judge(received(TYPE, (b"content-length", b"5")))
     assert judge(received(TYPE, (b"content-length", b"70"))) is first
     assert judge(received((b"content-type", b"text/css"), (b"content-length", b"5"))) is not first
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields", "told"),
+    [
+        pytest.param(Rule(ttl=60), (TYPE,), b"max-age=0, must-revalidate", id="to-validate"),
+        pytest.param(Rule(ttl=60, client_ttl=5), (TYPE,), b"max-age=5", id="to-keep"),
+        pytest.param(Rule(ttl=60), ((b"cache-control", b"max-age=3"),), None, id="by-the-app"),
+        pytest.param(Rule(), (TYPE,), None, id="nothing"),
+    ],
+)
+def test_what_clients_are_told(rule, fields, told):
+    """It is part of what a head and a rule decide."""
+    expected = () if told is None else ((b"cache-control", told),)
+    assert judge(received(*fields, rule=rule)).told == expected
+
+
+def test_fields_that_a_connection_names():
+    """They are of one hop."""
+    dropped = judge(received((b"connection", b"X-One, close"))).dropped
+    assert {b"x-one", b"close", b"connection"} <= dropped
 
 
 def test_equal_rules_are_different_ones():

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from asgi_cache.policy.cache_control import parse_request, parse_response
 from asgi_cache.policy.fields import format_date
+from asgi_cache.policy.judging import client_fields
 from asgi_cache.policy.keeping import (
     STALE_GRACE,
     VALIDATION_GRACE,
-    client_fields,
     entity_tag,
     is_whole,
     keep_for,
     stale_since,
-    stored_fields,
     stored_response,
 )
 from asgi_cache.policy.message import Request, Response
@@ -159,7 +158,7 @@ ONE_HOP = (
 def test_stored_fields(fields, dropped):
     """Fields of one hop, and those the app names, are not kept; all others are (section 3.1)."""
     expected = tuple((name, value) for name, value in fields if name not in dropped)
-    assert stored_fields(received(*fields)) == expected
+    assert stored(*fields).app_fields == expected
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,12 @@ async def ask(
     credentials = identity.credentials(fields, cookies=rule.cookies == "safe")
     partitioned = target.is_partitioned
     try:
-        known = partitioned or identity.knows(scope)
-        whose = await identity.partition(scope, credentials) if known else NOBODY
+        if identity.asks_the_app:
+            whose = await identity.partition(scope, credentials)
+        elif partitioned or identity.knows(scope):
+            whose = identity.partition_at_hand(scope, credentials)
+        else:
+            whose = NOBODY
     except Exception:
         logger.exception("whose request this is could not be told; the app answers it")
         return Unanswerable("bypass", "user-id-error", receive)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from functools import partial
 from random import random
@@ -136,7 +136,7 @@ class Exchange:
             case decision:
                 assert_never(decision)
 
-    async def _find(self, asked: Asked) -> Found:
+    def _find(self, asked: Asked) -> Awaitable[Found]:
         looking = self._services.holdings.find(
             asked.key,
             asked.request.fields,
@@ -144,7 +144,7 @@ class Exchange:
             latest=asked.rule.coherence == "strict",
             begun=self._begun,
         )
-        return await patiently(self._patience, looking)
+        return patiently(self._patience, looking)
 
     async def _serve_unlinked(self, asked: Asked, detail: str) -> bool:
         """Answer from this process's own copy if the rule prefers that to asking the app.

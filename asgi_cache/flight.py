@@ -137,7 +137,7 @@ class Flight:
         """
         if not head.is_measured or not self._is_recorded:
             return True
-        followed = not all([reader.leads for reader in self._readers])
+        followed = any(not reader.leads for reader in self._readers)
         return followed or head.received.response.status in ERRORS
 
     def end(self, error: BaseException | None = None) -> None:

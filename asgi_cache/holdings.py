@@ -171,7 +171,7 @@ class Holdings:
             return
         if stored.birth < self.log.position and await self._is_late(stored):
             return
-        await self.put(stored, former)
+        await self._put(stored.key, stored, keep_for(stored), former)
         if variant is not None:
             # Of two processes that do this at once, one's variant is lost: a miss, no more.
             record = await self._get(primary, latest=True)

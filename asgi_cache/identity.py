@@ -58,6 +58,8 @@ class Identity:
         )
         self._state = blake2b(digest_size=16, key=blake2b(secret).digest())
         self._user_id = user_id
+        self.asks_the_app: bool = user_id is not None
+        """A function of the app's tells whose request it is."""
         self._authorize = authorize
         self._until_token_expires = until_token_expires
 
@@ -108,11 +110,6 @@ class Identity:
     def until(self, fields: Fields) -> float:
         """Return the instant up to which who sends *fields* may be shown what they are answered."""
         return expiry(fields) if self._until_token_expires else inf
-
-    @property
-    def asks_the_app(self) -> bool:
-        """Whether a function of the app's tells whose request it is."""
-        return self._user_id is not None
 
     async def partition(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
         """Name the partition: by the verified user, else by a hash of the whole credentials.

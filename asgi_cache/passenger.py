@@ -31,7 +31,8 @@ async def lead(flight: Flight, delivery: Delivery) -> bool:
     """
     reader = flight.reader(leads=True)
     try:
-        await _read(reader, delivery)
+        while (event := await reader.next()) is not None:
+            await delivery.take(event)
     except BaseException:
         reader.leave()
         flight.abandon()
@@ -50,11 +51,6 @@ async def lead(flight: Flight, delivery: Delivery) -> bool:
         return False
     await delivery.end()
     return True
-
-
-async def _read(reader: Reader, delivery: Delivery) -> None:
-    while (event := await reader.next()) is not None:
-        await delivery.take(event)
 
 
 async def _answer_for_failure(flight: Flight, delivery: Delivery) -> None:

@@ -35,10 +35,10 @@ class Patience:
             self._left = max(0.0, self._left - (clock() - began_at))
 
 
-async def patiently(patience: Patience | None, operation: Awaitable[T]) -> T:
-    """Await *operation*, which no patience is needed for where the store never waits.
+def patiently(patience: Patience | None, operation: Awaitable[T]) -> Awaitable[T]:
+    """Have *operation* awaited, which no patience is needed for where the store never waits.
 
     Raises:
-        StoreUnavailable: It took longer than there was patience for.
+        StoreUnavailable: When it is awaited: it took longer than there was patience for.
     """
-    return await (operation if patience is None else patience.spend(operation))
+    return operation if patience is None else patience.spend(operation)

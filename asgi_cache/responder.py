@@ -21,7 +21,8 @@ class Responder:
     """The way back to the client of one request."""
 
     def __init__(self, send: Send, name: bytes | None, outcome: Outcome) -> None:
-        self._send = send
+        self.message: Send = send
+        """Sends any other message as it is."""
         self._name = name
         self.outcome = outcome
 
@@ -38,8 +39,8 @@ class Responder:
         last = max(0, len(body) - 1) // CHUNK * CHUNK
         for begin in range(0, last, CHUNK):
             part = body[begin : begin + CHUNK]
-            await self._send({"type": "http.response.body", "body": part, "more_body": True})
-        await self._send({"type": "http.response.body", "body": body[last:]})
+            await self.message({"type": "http.response.body", "body": part, "more_body": True})
+        await self.message({"type": "http.response.body", "body": body[last:]})
 
     async def head(self, message: Message, added: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the head of a response, with the fields *added* and what became of the request."""
@@ -47,8 +48,4 @@ class Responder:
         fields = [*message.get("headers", ()), *added]
         if self._name is not None:
             fields.append((b"cache-status", self.outcome.cache_status(self._name)))
-        await self._send({**message, "headers": fields})
-
-    async def message(self, message: Message) -> None:
-        """Send any other message as it is."""
-        await self._send(message)
+        await self.message({**message, "headers": fields})

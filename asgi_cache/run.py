@@ -210,7 +210,7 @@ class Run:
         if body is None or received is None or not is_whole(received, body):
             return End(message, None)
         tags = self._tags()
-        if not are_storable(tags):
+        if tags and not are_storable(tags):
             return End(message, None, "tags")
         stored, detail = await self._keep(received, body, tags)
         self.kept = stored

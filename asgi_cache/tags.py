@@ -168,7 +168,7 @@ def group_tags(fields: Fields, name: bytes, origin: str) -> list[str]:
 def are_storable(tags: Sequence[str]) -> bool:
     """Whether a response can carry *tags*: few enough, none too long, none with line breaks."""
     return len(tags) <= LIMIT and all(
-        [len(tag) <= LENGTH_LIMIT and tag.isprintable() for tag in tags]
+        len(tag) <= LENGTH_LIMIT and tag.isprintable() for tag in tags
     )
 
 

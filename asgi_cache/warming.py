@@ -34,6 +34,7 @@ class KnownUser(Identity):
     def __init__(self, identity: Identity, user: str) -> None:
         self._identity = identity
         self._partition = partition_of(user)
+        self.asks_the_app = False
 
     def credentials(self, fields: Sequence[tuple[bytes, bytes]], *, cookies: bool) -> list[bytes]:
         """Return what the request shows of who it is from."""
@@ -44,7 +45,7 @@ class KnownUser(Identity):
         del scope
         return True
 
-    async def partition(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
+    def partition_at_hand(self, scope: Scope, credentials: Sequence[bytes]) -> bytes:
         """Return the partition of the user who was named."""
         del scope, credentials
         return self._partition

@@ -21,17 +21,22 @@ class Deadline:
         TimeoutError: At the end of the block, if it was cancelled.
     """
 
-    __slots__ = ("_due", "_handle", "_left", "_loop", "_timeout")
+    __slots__ = ("_due", "_former", "_handle", "_is_over", "_left", "_loop", "_task")
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds
         self._loop = asyncio.get_running_loop()
         self._due = self._loop.time() + seconds
-        self._handle = self._loop.call_at(self._due, self._expire)
-        self._timeout = asyncio.timeout(None)
+        self._handle: asyncio.Handle = self._loop.call_at(self._due, self._expire)
+        self._is_over = False
+        self._task: asyncio.Task[object] | None = None
+        self._former = 0
+        """How often others had cancelled the task before."""
 
     async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
+        self._task = asyncio.current_task()
+        if self._task is not None:
+            self._former = self._task.cancelling()
 
     async def __aexit__(
         self,
@@ -40,7 +45,10 @@ class Deadline:
         traceback: TracebackType | None,
     ) -> None:
         self._handle.cancel()
-        await self._timeout.__aexit__(kind, error, traceback)
+        if not self._is_over or self._task is None:
+            return
+        if self._task.uncancel() <= self._former and kind is asyncio.CancelledError:
+            raise TimeoutError from error
 
     def _expire(self) -> None:
         now = self._loop.time()
@@ -49,5 +57,10 @@ class Deadline:
             self._left -= late
             self._due = now + late
             self._handle = self._loop.call_at(self._due, self._expire)
-        else:
-            self._timeout.reschedule(now)
+        else:  # what has arrived meanwhile comes first
+            self._handle = self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._is_over = True
+            self._task.cancel()

@@ -118,9 +118,10 @@ class Flights:
     def _end(self, flight: Flight, task: Task[None]) -> None:
         """Leave nobody waiting, even for a task that was cancelled before it began."""
         self._tasks.discard(task)
-        if not task.cancelled():
+        if task.cancelled():
+            flight.end(asyncio.CancelledError())
+        else:
             task.exception()  # the client that began it is told by the flight
-        flight.end(asyncio.CancelledError())
 
     def _close(self, key: FlightKey, flight: Flight) -> None:
         """Let nobody join what has landed; the next in line takes its place."""

@@ -80,7 +80,7 @@ class Pattern:
         # As in Starlette, "$" also stands before a line break at the end of the path:
         # a path that the app routes to a handler finds that handler's rule.
         found = self.regex.match(path)
-        return None if found is None else {name: found[name] for name in self._names()}
+        return None if found is None else found.groupdict()
 
     def covers(self, other: Pattern) -> bool:
         """Whether it certainly matches whatever *other* matches; ``False`` when in doubt.

@@ -235,11 +235,12 @@ class Run:
 
     def _tags(self) -> tuple[str, ...]:
         """Return the tags of the response: the rule's, its own, and its handler's."""
-        fields = self._fields if has_any(self._fields, TAGGING) else ()
-        names = [*self._asked.rule_tags(), *response_tags(fields), *self._handlers_tags]
-        if not names and not fields:
-            return ()
-        groups = group_tags(fields, b"cache-groups", self._asked.target.origin)
+        names = self._asked.rule_tags()
+        if not has_any(self._fields, TAGGING):
+            names += self._handlers_tags
+            return with_ancestors(names) if names else ()
+        names += [*response_tags(self._fields), *self._handlers_tags]
+        groups = group_tags(self._fields, b"cache-groups", self._asked.target.origin)
         return (*with_ancestors(names), *groups)
 
     async def _validated(self, stored: StoredResponse, received: Received) -> Settled:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
-from struct import Struct
 from urllib.parse import unquote_plus
 
 from asgi_cache.policy.fields import Fields, combined, lines, members, vary_names
@@ -19,8 +17,6 @@ from asgi_cache.policy.message import Variant, VariantIndex
 from asgi_cache.policy.rule import Rule
 
 KEY_BYTES = 16
-
-_LENGTH = Struct(">Q")
 
 _AROUND = re.compile(rb"[ \t]*([;=])[ \t]*")
 
@@ -53,9 +49,9 @@ def digest(parts: Iterable[bytes], after: blake2b | None = None) -> bytes:
 def hashing(parts: Iterable[bytes], after: blake2b | None = None) -> blake2b:
     """Return the state of a digest that begins with *parts*."""
     state = blake2b(digest_size=KEY_BYTES) if after is None else after.copy()
-    listed = tuple(parts)
-    lengths = map(_LENGTH.pack, map(len, listed))
-    state.update(b"".join(chain.from_iterable(zip(lengths, listed, strict=True))))
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
     return state
 
 

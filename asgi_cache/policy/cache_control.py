@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from http_sf import StructuredFieldError, parse
@@ -80,6 +81,12 @@ class ResponseDirectives:
 REQUEST_FIELDS = frozenset({b"cache-control", b"pragma"})
 """Fields in which a client asks something of caches."""
 
+REMEMBERED = 1024
+"""Values of ``Cache-Control`` that are not read again: an app sends few different ones."""
+
+REMEMBERED_LENGTH = 256
+"""Bytes of a value beyond which it is."""
+
 _NO_REQUEST_DIRECTIVES = RequestDirectives()
 _NO_RESPONSE_DIRECTIVES = ResponseDirectives()
 
@@ -114,13 +121,25 @@ def parse_response(
     """
     for name in targeted:
         value = combined(fields, name)
-        stated = _read_structured(value) if value else None
-        if stated is not None:
-            return _response_directives(stated, targeted=True)
+        directives = _targeted(value) if value else None
+        if directives is not None:
+            return directives
     value = combined(fields, b"cache-control")
     if value is None:
         return _NO_RESPONSE_DIRECTIVES
+    return _read_response(value) if len(value) > REMEMBERED_LENGTH else _known_response(value)
+
+
+def _targeted(value: bytes) -> ResponseDirectives | None:
+    stated = _read_structured(value)
+    return None if stated is None else _response_directives(stated, targeted=True)
+
+
+def _read_response(value: bytes) -> ResponseDirectives:
     return _response_directives(_read(value), targeted=False)
+
+
+_known_response = lru_cache(REMEMBERED)(_read_response)
 
 
 def _response_directives(stated: _Stated, *, targeted: bool) -> ResponseDirectives:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_cache.policy.cache_control import (
+    REMEMBERED_LENGTH,
     RequestDirectives,
     ResponseDirectives,
     parse_request,
@@ -398,3 +399,13 @@ def test_a_megabyte_is_read_in_linear_time(unit: bytes) -> None:
     value = b'x="' + unit * (MEGABYTE // len(unit))
     assert response(value) == ResponseDirectives(stated=True)
     assert response(value[3:]).stated
+
+
+@pytest.mark.parametrize("padding", [b"", b"x" * REMEMBERED_LENGTH])
+def test_what_was_read_before_is_the_same(padding):
+    """One that is long is read anew each time."""
+    fields = [(b"cache-control", b'max-age=5, private="x-one", ' + padding)]
+    first, second = parse_response(fields), parse_response(fields)
+    assert first == second
+    assert (first is second) == (not padding)
+    assert first.private_fields == (b"x-one",)

@@ -157,10 +157,10 @@ def primary_key(
     line: blake2b, rule: Rule, fields: Fields, content: bytes, partition: bytes
 ) -> bytes:
     """Return the primary key: what the line asks for, *content*, some fields, and for whom."""
-    varying = [
-        *sorted(FORWARDED.intersection(map(name_of, fields))),
-        *(name.lower().encode() for name in rule.vary),
-    ]
+    forwarded = FORWARDED.intersection(map(name_of, fields))
+    if not forwarded and not rule.vary:  # as is so for most
+        return digest((content, partition), after=line)
+    varying = [*sorted(forwarded), *(name.lower().encode() for name in rule.vary)]
     selecting = [part for name in varying for part in (name, selecting_value(fields, name))]
     return digest([content, *selecting, partition], after=line)
 

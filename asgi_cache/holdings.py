@@ -68,6 +68,7 @@ class Holdings:
         self.store: Store = store
         self.log: PurgeLog = log
         self._silent_until = -inf
+        self._latest_birth = Birth(b"", 0)
         store.follow(log)
 
     @property
@@ -77,7 +78,10 @@ class Holdings:
 
     def birth(self) -> Birth:
         """Return the position that a fill which begins now is born at."""
-        return Birth(self.log.identity, self.log.position)
+        log, latest = self.log, self._latest_birth
+        if latest.position != log.position or latest.log != log.identity:
+            latest = self._latest_birth = Birth(log.identity, log.position)
+        return latest
 
     def is_untouched(self, stored: StoredResponse, tags: Tags) -> bool:
         """Whether no purge since its birth concerns *stored*."""

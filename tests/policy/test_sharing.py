@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from asgi_cache.policy.sharing import LIMIT, LONGEST, is_shared, is_shared_name, shared
+from asgi_cache.policy.sharing import (
+    LIMIT,
+    LONGEST,
+    all_shared,
+    is_shared,
+    is_shared_name,
+    shared,
+    unshared,
+)
 
 
 def fresh(name, value):
@@ -37,6 +45,15 @@ def test_fields_of_one_response_share_their_name(name, value):
     assert is_shared_name(one[0])
     assert not is_shared_name(fresh(name, value)[0])
     assert not is_shared(one)
+
+
+def test_fields_of_one_record():
+    """Some are as others have them, the rest are its own."""
+    repeated, own = (b"content-type", b"text/x-several"), (b"etag", b'"several"')
+    fields = all_shared([fresh(*repeated), fresh(*own)])
+    assert fields == (repeated, own)
+    assert all_shared([fresh(*repeated)])[0] is fields[0]
+    assert unshared(fields) == [own]
 
 
 def test_long_names_are_not_kept():

@@ -252,10 +252,13 @@ class Shortcut:
         if partition and identity.authorizes:
             return None
         is_somebodys = bool(credentials) or whose != NOBODY
+        key = target.key
+        if key is None or added or partition or rule.vary:
+            key = primary_key(target.state, rule, added, b"GET", partition)
         return Wanted(
             target,
             rule,
-            primary_key(target.state, rule, added, b"GET", partition),
+            key,
             partition,
             needs_leave=is_somebodys and not target.is_partitioned,
             asks_less=not LESS_THAN_ALL.isdisjoint(fields),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from asgi_cache.policy import status
 from asgi_cache.policy.fields import combined, has_any
 from asgi_cache.policy.freshness import date_of
@@ -21,6 +23,8 @@ from asgi_cache.policy.validation import (
     not_modified_fields,
 )
 from asgi_cache.values import value
+
+_TAGS = frozenset({b"if-none-match"})
 
 LESS_THAN_ALL = CONDITIONALS | {b"range"}
 """Fields by which a client asks for less than the whole response."""
@@ -71,7 +75,10 @@ def reply_from_part(request: Request, stored: StoredResponse, now: float) -> Rep
 
 def _not_modified(request: Request, stored: StoredResponse, now: float) -> Reply | None:
     """Say that the client has what is stored; nothing if it has not, or did not ask."""
-    changed = modified_at(stored.fields, stored.stored_at)
+    if has_any(request.fields, _TAGS):
+        changed = inf  # what is known of the time does not count beside entity tags
+    else:
+        changed = modified_at(stored.fields, stored.stored_at)
     if not is_not_modified(request.fields, stored.etag, changed, now):
         return None
     return Reply(status.NOT_MODIFIED, not_modified_fields(stored.fields), b"")

@@ -76,7 +76,7 @@ def modified_at(fields: Fields, arrived_at: float) -> float:
 
 def not_modified_fields(fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
     """Return the fields of a 304 in place of a response with *fields*."""
-    return tuple((name, value) for name, value in fields if name not in NOT_IN_304)
+    return tuple([field for field in fields if field[0] not in NOT_IN_304])
 
 
 def unconditional_fields(fields: Fields) -> list[tuple[bytes, bytes]]:

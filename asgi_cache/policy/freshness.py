@@ -22,10 +22,11 @@ HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405
 RULE_STATUSES = frozenset({200, 203, 204, 300, 301, 308})
 """Statuses that a rule's ``ttl`` speaks of: an error is kept only by ``status_ttl``."""
 
-_DATED = frozenset({b"age", b"date"})
-
 HEURISTIC_LIMIT = 86400.0
 """Seconds beyond which a guess is no longer made (section 4.2.2)."""
+
+
+_DATED = frozenset({b"age", b"date"})
 
 
 Source: TypeAlias = Literal["app", "rule", "guess", "nobody"]

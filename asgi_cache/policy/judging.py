@@ -17,7 +17,6 @@ from asgi_cache.policy.fields import (
     lines,
     members,
     name_of,
-    vary_names,
 )
 from asgi_cache.policy.freshness import rule_lifetime
 from asgi_cache.policy.received import Received
@@ -76,8 +75,6 @@ class Judgement:
     stale_if_error: float
     must_revalidate: bool
     shareable: bool
-    vary: tuple[bytes, ...]
-    """The names in ``Vary``."""
     dropped: frozenset[bytes]
     """The names of the fields that are not stored (section 3.1)."""
     told: tuple[Field, ...]
@@ -143,7 +140,6 @@ def _judge(received: Received) -> Judgement:
         ),
         must_revalidate=forbids_stale(received),
         shareable=rule.public or is_shareable(received),
-        vary=vary_names(response.fields),
         dropped=_dropped(received),
         told=client_fields(received),
         etag=combined(response.fields, b"etag"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, cast
 
@@ -36,7 +37,6 @@ from asgi_cache.services import Services
 from asgi_cache.stores.base import Held
 from asgi_cache.tags import EVERYTHING, cache_tags, data_tag, is_writable, named_tag, with_ancestors
 from asgi_cache.targets import Target
-
 
 ANEW: Final = ((b"cache-control", b"no-cache"),)
 """The fields of a request that wants nothing that is stored."""
@@ -102,7 +102,7 @@ class Data:
             origin="",
             query=b"",
             params={},
-            tags=(data_tag(key), EVERYTHING),
+            make_tags=partial(_tags, key),
             state=state,
             is_passed=False,
             is_head=False,
@@ -223,6 +223,10 @@ class _Client(Nobody):
         """Take a message, and keep what it has of the body."""
         self.parts.append(message.get("body", b""))
         await super().send(message)
+
+
+def _tags(key: str) -> tuple[str, ...]:
+    return data_tag(key), EVERYTHING
 
 
 def _key(target: Target) -> bytes:

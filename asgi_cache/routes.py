@@ -78,10 +78,12 @@ class Routes:
         """The paths of the routes that have a rule."""
         return tuple(dict.fromkeys(_patterns(self.read())))
 
-    def match(self, scope: Scope) -> Match | None:
+    def match(self, scope: Scope, method: str) -> Match | None:
         """Return the rule of the route that answers a request, if its handler states one."""
         nodes = self.read(scope)
-        return _match(nodes, {"path_params": {}, **scope, "type": "http"}) if nodes else None
+        if not nodes:
+            return None
+        return _match(nodes, {"path_params": {}, **scope, "type": "http", "method": method})
 
     def read(self, scope: Mapping[str, Any] = EMPTY) -> tuple[_Node, ...]:
         """Read the routes, once; *scope* may name the app.

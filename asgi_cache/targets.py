@@ -162,7 +162,7 @@ class Targets:
     def _match(self, method: str, below: str, scope: Scope) -> Match | None:
         """Return the rule of a request: what its handler states comes before the mapping."""
         match = self._rules.match(method, below)
-        stated = self._routes.match({**scope, "method": method})
+        stated = self._routes.match(scope, method)
         if stated is None:
             return match
         return stated if match is None else stated.before(match)

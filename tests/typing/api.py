@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from asgi_cache import (
     Cache,
     CacheMiddleware,
+    DataType,
     Rule,
     Settings,
     __version__,
@@ -84,10 +86,56 @@ async def decorate(app: FastAPI) -> None:
     assert task, number
 
 
+@dataclass
+class Task:
+    """What values are made of."""
+
+    number: int
+
+
+CACHE = Cache(types=[Task, DataType(bytearray, bytes, bytearray)])
+
+
+@CACHE.memoize("5m", key="task:{number}", tags=["task:{number}"], stale_if_error="1h")
+async def load(number: int) -> Task:
+    """Load something."""
+    return Task(number)
+
+
+@CACHE.memoize(60, ignore=["session"])
+def count(session: object, *, done: bool = False) -> int:
+    """Count something."""
+    return int(done)
+
+
+@CACHE.writes("task:{number}", ttl="5m", tags=["task:{number}"], purge=["tasks"])
+async def save(number: int, title: str) -> Task:
+    """Write something."""
+    return Task(number + len(title))
+
+
+async def keep_values() -> None:
+    """Use values; what is stored has the type of what was made."""
+    task: Task = await load(7)
+    task = await save(number=7, title="a")
+    number: int = count(None, done=True) + task.number
+    key: str = load.key(7)
+    task = await CACHE.get_or_set(key, lambda: load(7), ttl="5m")
+    number = await CACHE.get_or_set("a", lambda: 7, ttl=60, tags=["b"], early_refresh=1.0)
+    await CACHE.put(key, task, ttl=60, tags=["a"], purge=["b"])
+    await CACHE.purge(key=[key], tags=count.name)
+    CACHE.sync.purge(tags="a", wait=True)
+    number = CACHE.sync.get_or_set("a", lambda: 7, ttl=60)
+    CACHE.sync.put("a", number, ttl=60)
+
+
 def mistakes(app: FastAPI) -> None:
     """Each line is an error to a type checker; one that is not is an error of this file's."""
     Cache(tll=60)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Cache(cookies="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cached(tll=60)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     read("7")  # type: ignore[arg-type, unused-coroutine]  # pyright: ignore[reportArgumentType, reportUnusedCoroutine]
+    load("7")  # type: ignore[arg-type, unused-coroutine]  # pyright: ignore[reportArgumentType, reportUnusedCoroutine]
+    count()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    CACHE.sync.purge(tag="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     CacheMiddleware(app, cache="a.toml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -78,18 +78,20 @@ class Match:
         """All that it can be purged by as a route."""
         return (self.pattern, *self.others)
 
-    def before(self, other: Match) -> Match:
-        """Return this one with what the *other*, which matches too, has to say besides.
+    def joined(self, other: Match) -> Rule | None:
+        """Return this one's rule with what that of the *other*, which matches too, adds to it.
 
         Tags add up, so that whatever somebody relies on to be purged is purged.
         """
         rule, second = self.rule, other.rule
         if rule is None or second is None:
-            rule = None if self.only_adds else rule
-        else:
-            tags, purge = (*rule.tags, *second.tags), (*rule.purge, *second.purge)
-            rule = replace(second if self.only_adds else rule, tags=tags, purge=purge)
-        return Match(rule, self.pattern, {**other.params, **self.params}, other.patterns)
+            return None if self.only_adds else rule
+        tags, purge = (*rule.tags, *second.tags), (*rule.purge, *second.purge)
+        return replace(second if self.only_adds else rule, tags=tags, purge=purge)
+
+    def before(self, other: Match, joined: Rule | None) -> Match:
+        """Return this one where the *other* matches too, with their *joined* rule."""
+        return Match(joined, self.pattern, {**other.params, **self.params}, other.patterns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class Targets:
         self._unruled = unruled
         self._salted = hashing([part.encode() for part in salt])
         self._hosts = None if hosts is None else {host.lower().encode() for host in hosts}
+        self._joined: dict[tuple[str, str, str], Rule | None] = {}
         self.known: dict[Line, Target] = {}
         """The targets of the latest lines."""
 
@@ -104,6 +105,7 @@ class Targets:
     def attach(self, app: object) -> None:
         """Have the rules that the handlers of *app* state."""
         self._routes.attach(app)
+        self._joined.clear()
         self.known.clear()
 
     def read_routes(self) -> None:
@@ -163,9 +165,12 @@ class Targets:
         """Return the rule of a request: what its handler states comes before the mapping."""
         match = self._rules.match(method, below)
         stated = self._routes.match(scope, method)
-        if stated is None:
-            return match
-        return stated if match is None else stated.before(match)
+        if stated is None or match is None:
+            return stated or match
+        both = (method, stated.pattern, match.pattern)
+        if both not in self._joined:  # what is known by a rule is known by the very object
+            self._joined[both] = stated.joined(match)
+        return stated.before(match, self._joined[both])
 
     def _resolve(self, line: Line, match: Match | None) -> Target:
         method, scheme, host, root_path, path, raw_path, query = line

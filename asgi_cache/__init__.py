@@ -2,7 +2,7 @@
 
 from importlib.metadata import version as _version
 
-from asgi_cache.cache import Cache, CacheOptions
+from asgi_cache.cache import Cache
 from asgi_cache.config import Settings
 from asgi_cache.data_types import DataType
 from asgi_cache.decorators import cached, invalidates
@@ -19,8 +19,10 @@ from asgi_cache.errors import (
     StoreUnavailable,
     UnsupportedValue,
 )
+from asgi_cache.explaining import Explanation
 from asgi_cache.identity import Authorize, UserId
 from asgi_cache.middleware import CacheMiddleware
+from asgi_cache.options import CacheOptions
 from asgi_cache.outcome import Outcome
 from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
 from asgi_cache.policy.rule import Rule
@@ -37,6 +39,7 @@ __all__ = [
     "ConfigurationError",
     "CorruptRecord",
     "DataType",
+    "Explanation",
     "Forged",
     "LeftBehind",
     "LogReader",

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from os import PathLike
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Unpack
 
 from http_sf import Token, ser
 from redis.asyncio import Redis
@@ -29,6 +29,7 @@ from asgi_cache.data_cache import DataCache
 from asgi_cache.data_types import DataType, DataTypes
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
+from asgi_cache.explaining import Explanation, as_fields, explain
 from asgi_cache.fill_rate import FillRate
 from asgi_cache.flight import has_background
 from asgi_cache.flights import Flights
@@ -36,6 +37,7 @@ from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Authorize, Identity, UserId
 from asgi_cache.lease import Unreleased
 from asgi_cache.locating import absolute
+from asgi_cache.options import Options
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
 from asgi_cache.request_body import Nobody
@@ -58,45 +60,6 @@ CLOSE_TIMEOUT = 5.0
 
 SCOPE_KEY = "asgi_cache"
 """Where in its scope an app finds the cache in front of it."""
-
-
-class Options(TypedDict, total=False):
-    """The keyword arguments that are settings, as users write them; see `Settings`."""
-
-    namespace: str
-    version: str
-    rules: Mapping[str, object]
-    durations: Mapping[str, object]
-    cookies: Literal["safe", "rfc9111"]
-    errors: Literal["safe", "rfc9111"]
-    heuristic: float
-    max_body: int | str
-    max_header: int | str
-    max_flights: int
-    credentials: Sequence[str]
-    hosts: Sequence[str] | None
-    targeted_fields: Sequence[str]
-    show_tags: bool
-    cache_status: bool
-    cache_status_name: str
-    secret: str
-    until_token_expires: bool
-    signing_keys: Sequence[str]
-    encryption_keys: Sequence[str]
-    warm: Sequence[str]
-    base_url: str
-    root_path: str
-
-
-class CacheOptions(Options, total=False):
-    """All keyword arguments of a `Cache`."""
-
-    settings: Settings | None
-    store: str | Redis | Store | None
-    user_id: UserId | None
-    authorize: Authorize | None
-    types: Sequence[type | DataType[Any]]
-    clock: Callable[[], float]
 
 
 class Cache(DataCache):
@@ -284,6 +247,38 @@ class Cache(DataCache):
         if self._is_to_be_warmed:
             self.begin_warming()
 
+    async def explain(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        user: str | int | None = None,
+        status: int = 200,
+        answered: Mapping[str, str] | None = None,
+    ) -> Explanation:
+        """Say what would become of a request: its rule, its key, whose it is, what is stored.
+
+        Also whether the response would be stored, if the app answered with *status* and the
+        fields *answered*, and what forbids it if not. The app is not asked. *url*, *headers* and
+        *user* are as for `warm`; a path without ``base_url`` is one on ``http://localhost``.
+
+        Raises:
+            ValueError: *url* is none.
+        """
+        located = absolute(url, self.settings.base_url or "http://localhost")
+        scope = warming_scope(located, self.settings.root_path, headers or {}, user)
+        services = self._services_for(user)
+        return await explain(
+            services, {**scope, "method": method}, status, as_fields(answered or {})
+        )
+
+    def _services_for(self, user: str | int | None) -> Services:
+        """Return what serves a request of *user*, where that is known beforehand."""
+        if user is None:
+            return self._services
+        return replace(self._services, identity=KnownUser(self._services.identity, str(user)))
+
     def read_routes(self) -> None:
         """Read what the app's handlers state with `cached` and `invalidates`.
 
@@ -314,12 +309,9 @@ class Cache(DataCache):
         if self._app is None:
             raise ValueError("warm by which app? Make a CacheMiddleware with cache=... first")
         located = absolute(url, self.settings.base_url)
-        services = self._services
+        services = self._services_for(user)
         scope = warming_scope(located, self.settings.root_path, headers or {}, user)
         scope[SCOPE_KEY] = self
-        if user is not None:
-            whose = KnownUser(services.identity, str(user))
-            services = replace(services, identity=whose)
         client = Nobody(b"")
         patience = services.holdings.patience()
         exchange = Exchange(services, self._app, scope, client.receive, client.send, patience)

@@ -6,8 +6,9 @@ from typing import Unpack
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from asgi_cache.cache import SCOPE_KEY, Cache, CacheOptions
+from asgi_cache.cache import SCOPE_KEY, Cache
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.options import CacheOptions
 from asgi_cache.shortcut import Pass
 
 

@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+PASSED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "request-body": "is a GET or HEAD with a body, or a POST with one too large to be part of "
+        "a key",
+        "precondition": "has `If-Match` or `If-Unmodified-Since`, which only the app can "
+        "evaluate; or is a POST with any condition",
+        "override-field": "has `X-HTTP-Method-Override`, `X-Original-URL` or the like",
+        "user-id-error": "is of nobody knows whom: `user_id` failed, or a verified user has no "
+        "identity; the log says more",
+        "max-user-fills": "is for something that is not stored, and the `max_user_fills` of this "
+        "second are used up for this user",
+        "max-fills": "is for something that is not stored, and the rule's `max_fills` of this "
+        "second are used up",
+        "max-flights": "would have made the app run for all who ask meanwhile, but `max_flights` "
+        "such runs are under way: it has one of its own, which is stored as any",
+        "unauthorized": "is a user's who may not see what is stored for them: `authorize` said "
+        "so, or failed",
+        "no-store": "is marked `no-store` (RFC 9111, section 5.2.1.5)",
+        "store-unavailable": "found the store out of reach",
+        "store-open": "did not ask the store, which has failed several times in a row: its "
+        "circuit breaker is open",
+    }
+)
+"""What ``detail`` says of a request that goes past the store; it completes "the request …"."""
 
 
 @dataclass(slots=True)

@@ -166,7 +166,8 @@ def _match(nodes: Sequence[_Node], scope: Scope) -> Match | None:
         if stated is None:
             return None
         params = {name: str(value) for name, value in below["path_params"].items()}
-        return Match(stated.rule, node.pattern, params, only_adds=stated.only_adds)
+        only_adds, said_by = stated.only_adds, "its handler"
+        return Match(stated.rule, node.pattern, params, only_adds=only_adds, said_by=said_by)
     return None
 
 

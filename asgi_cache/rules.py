@@ -72,6 +72,7 @@ class Match:
     """Patterns that match as well, and that it can be purged by."""
     only_adds: bool = False
     """The rule says nothing but tags."""
+    said_by: str = "the mapping"
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -91,7 +92,11 @@ class Match:
 
     def before(self, other: Match, joined: Rule | None) -> Match:
         """Return this one where the *other* matches too, with their *joined* rule."""
-        return Match(joined, self.pattern, {**other.params, **self.params}, other.patterns)
+        params, said_by = (
+            {**other.params, **self.params},
+            f"{self.said_by}, before {other.pattern!r}",
+        )
+        return Match(joined, self.pattern, params, other.patterns, said_by=said_by)
 
 
 @dataclass(frozen=True, slots=True)

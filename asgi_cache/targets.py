@@ -59,6 +59,8 @@ class Target:
     is_head: bool
     key: bytes | None
     """The primary key if no field adds to it; nothing if all has to be looked at at length."""
+    said_by: str = ""
+    """Where the rule is stated."""
     _tags: tuple[str, ...] | None = None
 
     @property
@@ -208,6 +210,7 @@ class Targets:
             is_passed=method in SAFE_METHODS and (rule is None or method not in rule.methods),
             is_head=method == "HEAD",
             key=digest([b"GET", NOBODY], after=state) if is_at_hand else None,
+            said_by="" if match is None else match.said_by,
         )
 
 

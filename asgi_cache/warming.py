@@ -33,6 +33,7 @@ class KnownUser(Identity):
 
     def __init__(self, identity: Identity, user: str) -> None:
         self._identity = identity
+        self.fields: frozenset[bytes] = identity.fields
         self._partition = partition_of(user)
         self.asks_the_app = False
 

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from asgi_cache import config
+from asgi_cache.outcome import PASSED
 from asgi_cache.policy import rule, storing
 from benchmarks.conformance.explained import EXPLAINED
 from benchmarks.differential.explained import EXPLAINED as DIFFERENCES
@@ -90,6 +91,7 @@ def tables() -> dict[str, str]:
         "attacks": attacks(),
         "limits": limits(),
         "differences": differences(),
+        "passed": table(("`detail`", "the request"), [(f"`{n}`", t) for n, t in PASSED.items()]),
         "not-stored": table(
             ("`detail`", "the response is not stored because", "source"), detail_rows()
         ),

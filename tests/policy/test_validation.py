@@ -201,6 +201,12 @@ def test_validating_fields(stored, conditions):
     assert has_validator(stored) is bool(conditions)
 
 
+@pytest.mark.parametrize("status", [203, 204, 404, 503])
+def test_only_a_200_can_be_validated(status):
+    """A 304 stands for a 200, and says nothing of an error (RFC 9110, section 15.4.5)."""
+    assert not has_validator(replace(TAGGED, status=status))
+
+
 @pytest.mark.parametrize(
     ("stored", "fields", "expected"),
     [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from asgi_cache import Cache, ConfigurationError
+from asgi_cache import Cache, ConfigurationError, cached
 from tests.bare import ask
 from tests.catalogue.limits import LIMITS, names_of_tests
 
@@ -86,3 +86,19 @@ def test_python_is_one_that_is_supported():
         f"Programming Language :: Python :: 3.{sys.version_info.minor}"
         in (metadata["project"]["classifiers"])
     )
+
+
+@pytest.mark.anyio
+async def test_the_explanation_in_the_readme_is_what_is_said():
+    """A reader compares it with their own."""
+    (shown,) = [each for each in blocks("README.md", "text") if each.startswith("request ")]
+    app = FastAPI()
+
+    @app.get("/users/{user_id}")
+    @cached("5m", tags=["user:{user_id}"])
+    def read_user(user_id: int): ...
+
+    cache = Cache()
+    cache.attach(app)
+    said = await cache.explain("GET", "/users/7", headers={"Authorization": "Bearer x"})
+    assert re.sub("digest '[0-9a-f]{32}'", "digest '…'", str(said)) == shown.strip()

@@ -7,8 +7,9 @@ that answers one question.
 
 from __future__ import annotations
 
-from asyncio import Future
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from asyncio import Future, Task
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
@@ -171,8 +172,27 @@ class Data:
         scope: Scope = {"type": "http", "method": "GET", "headers": list(fields)}
         patience = services.holdings.patience()
         exchange = Exchange(services, question, scope, client.receive, client.send, patience, begun)
-        await exchange.answer(target, _rule(target))
+        answering = exchange.answer(target, _rule(target))
+        if self._holdings.store.is_shared:
+            await self._until_answered(client, answering)
+        else:
+            await answering
         return b"".join(client.parts)
+
+    async def _until_answered(self, client: _Client, answering: Coroutine[Any, Any, None]) -> None:
+        """Wait until *client* has its answer, and not for what is left to do in the store."""
+        task = self._services.flights.attend(answering)
+        answered = asyncio.get_running_loop().create_future()
+        client.on_end = partial(_note, answered)
+        task.add_done_callback(client.on_end)
+        try:
+            await answered
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        if task.done():
+            task.result()
 
     def _look(self, target: Target) -> tuple[Any] | Begun:
         """Return the value that this process has and may use; else look-ups that are begun."""
@@ -218,11 +238,23 @@ class _Client(Nobody):
     def __init__(self) -> None:
         super().__init__(b"")
         self.parts: list[bytes] = []
+        self.on_end: Callable[[object], None] | None = None
 
     async def send(self, message: Message) -> None:
         """Take a message, and keep what it has of the body."""
         self.parts.append(message.get("body", b""))
         await super().send(message)
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if is_last and self.on_end is not None:
+            self.on_end(message)
+
+
+def _note(answered: Future[None], ended: object) -> None:
+    """Note that the answer is there, or will not be; and retrieve what a task has raised."""
+    if isinstance(ended, Task) and not ended.cancelled():
+        ended.exception()
+    if not answered.done():
+        answered.set_result(None)
 
 
 def _tags(key: str) -> tuple[str, ...]:

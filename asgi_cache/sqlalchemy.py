@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, SessionTransaction, sessionmaker
-from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE, get_history, instance_state
+from sqlalchemy.orm.attributes import get_history, instance_state
+from sqlalchemy.orm.base import PassiveFlag
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -296,9 +297,10 @@ def _row_before(
     """Return what the columns *names* hold before a flush; the database knows if nobody else."""
     row: dict[str, object] = {}
     for name in names:
-        history = get_history(instance, name, passive=PASSIVE_NO_INITIALIZE)
-        if history.deleted or history.unchanged:
-            row[name] = (history.deleted or history.unchanged)[0]
+        history = get_history(instance, name, passive=PassiveFlag.PASSIVE_NO_INITIALIZE)
+        before: Sequence[Any] = history.deleted or history.unchanged or ()
+        if before:
+            row[name] = before[0]
     return row | _stored(mapper, connection, instance, names - row.keys())
 
 
@@ -319,11 +321,9 @@ def _stored(
         return {}
     identity = instance_state(instance).identity or mapper.primary_key_from_instance(instance)
     wanted = sorted(names)
-    found = connection.execute(
-        select(*(mapper.column_attrs[name].expression for name in wanted)).where(
-            *(column == value for column, value in zip(mapper.primary_key, identity, strict=True))
-        )
-    ).first()
+    columns: list[Any] = [mapper.column_attrs[name].expression for name in wanted]
+    is_it = [column == value for column, value in zip(mapper.primary_key, identity, strict=True)]
+    found: Sequence[Any] | None = connection.execute(select(*columns).where(*is_it)).first()
     return {} if found is None else dict(zip(wanted, found, strict=True))
 
 

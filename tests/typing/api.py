@@ -8,6 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from starlette.applications import Starlette
 from starlette.requests import Request
 
@@ -15,6 +17,7 @@ from asgi_cache import (
     Cache,
     CacheMiddleware,
     DataType,
+    Explanation,
     Rule,
     Settings,
     __version__,
@@ -23,6 +26,7 @@ from asgi_cache import (
     invalidates,
 )
 from asgi_cache.fastapi import describe_caching, get_cache
+from asgi_cache.sqlalchemy import purge_on_commit
 
 
 async def whose(request: Request) -> str | None:
@@ -112,6 +116,30 @@ def count(session: object, *, done: bool = False) -> int:
 async def save(number: int, title: str) -> Task:
     """Write something."""
     return Task(number + len(title))
+
+
+class Base(DeclarativeBase):
+    """What rows are made of."""
+
+
+class Row(Base):
+    """A row of a table."""
+
+    __tablename__ = "rows"
+    number: Mapped[int] = mapped_column(primary_key=True)
+
+
+def commit(plain: sessionmaker[Session], other: async_sessionmaker[AsyncSession]) -> None:
+    """Purge on commit."""
+    purge_on_commit(plain, CACHE, {Row: ["row:{number}"]})
+    purge_on_commit(other, CACHE, {Row: ("row:{number}", "rows")})
+
+
+async def explain() -> None:
+    """Ask what would become of a request."""
+    said: Explanation = await CACHE.explain("GET", "/a", user=7, answered={"Vary": "*"})
+    stored: bool = said.stored
+    assert stored, str(said)
 
 
 async def keep_values() -> None:

@@ -31,7 +31,7 @@ demo: $(STAMP)demo ## Show the cache in front of an example app (SERVE=1: leave 
 	@$(BIN)/python -m asgi_cache.demo
 
 test: $(STAMP)test ## Run the tests with coverage (ARGS="tests/policy -x": only some, without)
-	@sh tests/ensure-redis.sh
+	@sh tests/ensure.sh redis-server
 	@$(if $(ARGS),,sh tests/policy/each-alone.sh $(BIN)/python)
 	@$(BIN)/python -m pytest -q $(or $(ARGS),--cov)
 
@@ -60,29 +60,29 @@ dist: $(STAMP)package ## Build the source distribution, and from it the wheel, i
 	@$(call silent,$(BIN)/twine check --strict dist/*)
 
 package: $(if $(DIST),,dist) ## Try both as their users get them (DIST=dist: as they are there; SUITE=1: with all tests)
-	@$(if $(SUITE),sh tests/ensure-redis.sh)
+	@$(if $(SUITE),sh tests/ensure.sh redis-server)
 	@$(PYTHON) tests/packaging/as_installed.py $(or $(DIST),dist) $(if $(SUITE),--suite)
 
 bench: $(STAMP)bench ## Measure requests over HTTP, of this and other caches (QUICK=1: a few; ARGS="miss bare")
-	@sh tests/ensure-redis.sh
-	@sh benchmarks/ensure-tools.sh
+	@sh tests/ensure.sh redis-server
+	@sh tests/ensure.sh wrk valgrind
 	@$(BIN)/python -m benchmarks.speed $(if $(QUICK),--quick) $(ARGS)
 
 instructions: $(STAMP)bench ## Count the instructions of a request (ARGS="bare local-hit --annotate")
-	@sh tests/ensure-redis.sh
-	@sh benchmarks/ensure-tools.sh
+	@sh tests/ensure.sh redis-server
+	@sh tests/ensure.sh wrk valgrind
 	@$(BIN)/python -m benchmarks.speed.instructions $(or $(ARGS),bare memory-hit local-hit redis-hit)
 
 coherence: $(STAMP)test ## Measure purges, flights and copies over several processes on one Redis
-	@sh tests/ensure-redis.sh
+	@sh tests/ensure.sh redis-server
 	@$(BIN)/python -m benchmarks.coherence
 
 faults: $(STAMP)bench ## Put Redis in trouble under load, behind this and other caches (ARGS="--quick")
-	@sh tests/ensure-redis.sh
+	@sh tests/ensure.sh redis-server
 	@$(BIN)/python -m benchmarks.faults $(ARGS)
 
 soak: $(STAMP)bench ## Check every answer of two processes while Redis fails at random (MINUTES=30)
-	@sh tests/ensure-redis.sh
+	@sh tests/ensure.sh redis-server
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
 fuzz: $(STAMP)fuzz ## Feed what reads bytes with what Atheris comes upon (SECONDS=60, of each target)
@@ -92,14 +92,14 @@ pairs: $(STAMP)test ## Have two users at a time ask at random, and look for leak
 	@$(BIN)/python -m tests.catalogue.two_users --count $(or $(COUNT),100000) $(ARGS)
 
 flood: $(STAMP)test ## Ask for 100,000 URLs once, and for a hundred often
-	@sh tests/ensure-redis.sh
+	@sh tests/ensure.sh redis-server
 	@$(BIN)/python -m benchmarks.flood
 
 eviction: $(STAMP)test ## Compare eviction policies on nine traces
 	@$(BIN)/python -m benchmarks.eviction
 
 memory: $(STAMP)test ## Measure what responses take of memory, here and in Redis
-	@sh tests/ensure-redis.sh
+	@sh tests/ensure.sh redis-server
 	@$(BIN)/python -m benchmarks.memory
 
 simulate: $(STAMP)test ## Run the simulation of processes and faults at length (SCALE=20)
@@ -112,7 +112,7 @@ transparency: $(STAMP)test ## Run the test suites of Starlette and FastAPI behin
 	@$(BIN)/python -m benchmarks.transparency $(ARGS)
 
 differential: $(STAMP)test ## Ask Varnish the same at random, and explain what differs (COUNT=2000; ARGS="--seed 7")
-	@sh benchmarks/ensure-varnish.sh
+	@sh tests/ensure.sh varnishd
 	@$(BIN)/python -m benchmarks.differential --count $(or $(COUNT),2000) $(ARGS)
 
 peers: $(STAMP)test ## Ask the same of other caches from PyPI, each in an environment of its own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Final, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from asgi_cache.data import Data, purged_with
 from asgi_cache.holdings import Holdings
@@ -15,6 +15,10 @@ from asgi_cache.threads import Threads
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+UNREFRESHED: Final = Rule(early_refresh=0.0, public=True)
+"""For reading a value that nobody can make anew here."""
 
 
 class Keeping(TypedDict, total=False):
@@ -45,7 +49,7 @@ class DataCache:
     async def get(self, key: str, default: T | None = None) -> Any | T | None:
         """Return the value under *key*; *default* if there is none, or none that is fresh."""
         self._threads.note_loop()
-        found = await self._data.get(self._data.target(key, Rule()))
+        found = await self._data.get(self._data.target(key, UNREFRESHED))
         return default if found is None else found[0]
 
     @overload

@@ -91,6 +91,20 @@ async def test_a_value_ends_with_its_ttl(cache, clock):
     assert await cache.get_or_set("a", source, ttl="1m") == 2
 
 
+async def test_a_value_that_was_long_in_the_making_is_there_to_its_end(memory, clock):
+    """Who only reads it does not look out for a better one before that."""
+
+    async def slow():
+        clock.advance(10)
+        return 1
+
+    await memory.get_or_set("a", slow, ttl=60)
+    clock.advance(45)
+    assert await memory.get("a") == 1
+    clock.advance(10)
+    assert await memory.get("a") is None
+
+
 async def test_a_stale_value_is_used_while_it_is_made_anew(memory, clock):
     """Within `stale_while_revalidate` nobody waits."""
     source = Source(1, 2)

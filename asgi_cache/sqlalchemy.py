@@ -1,340 +1,330 @@
-"""Purges what rows are in, after the transaction that changed them was committed.
+"""Purges after commits: what a transaction of SQLAlchemy's has made untrue.
 
-Mappers tell which rows change and sessions tell what becomes of it. What is to be purged is
-kept with the transaction or savepoint that it belongs to, and goes the way of that.
+A flush notes the tags of the rows that it writes, with the values that they had before and
+those that they have now. What a savepoint has noted is forgotten with it, or passed on to the
+transaction around it. What is left when that has ended is purged, if it was committed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
-from weakref import WeakKeyDictionary
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import event, select
-from sqlalchemy import inspect as inspected
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import NoInspectionAvailable
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Mapper, ORMExecuteState, Session, SessionTransaction, sessionmaker
-from sqlalchemy.orm.attributes import get_history, instance_state
-from sqlalchemy.orm.base import PassiveFlag
+from sqlalchemy import Connection, UpdateBase, event
+from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker
+from sqlalchemy.orm import (
+    InstanceState,
+    Mapper,
+    ORMExecuteState,
+    Session,
+    SessionTransaction,
+    object_session,
+    scoped_session,
+    sessionmaker,
+)
 from sqlalchemy.util import await_only
-from sqlalchemy.util.concurrency import in_greenlet
 
 from asgi_cache.cache import Cache
-from asgi_cache.errors import ConfigurationError, PurgeNotAcknowledged
-from asgi_cache.tags import SLOT, is_writable
-from asgi_cache.wording import shorten, suggest
+from asgi_cache.errors import ConfigurationError, StoreError
+from asgi_cache.rows import Watch, new_values, old_values, state_of, watch
+from asgi_cache.selecting import Named
+from asgi_cache.wording import shorten
 
-__all__ = ["purge_on_commit"]
+__all__ = ["MOST_TAGS", "PURGE_TAGS", "purge_on_commit"]
+
+PURGE_TAGS: Final = "purge_tags"
+"""The execution option by which a statement says itself what it makes untrue."""
+
+MOST_TAGS: Final = 10_000
+"""Tags of one transaction beyond which all is purged: that is short, and true."""
 
 Sessions: TypeAlias = (
-    sessionmaker[Any]
-    | async_sessionmaker[Any]
-    | type[Session]
+    type[Session]
     | type[AsyncSession]
-    | Session
-    | AsyncSession
+    | sessionmaker[Any]
+    | async_sessionmaker[Any]
+    | scoped_session[Any]
+    | async_scoped_session[Any]
 )
-"""What makes sessions, or one of them."""
+"""What makes sessions."""
 
-Row: TypeAlias = Mapping[str, object]
-
-OPTION: Final = "purge_tags"
-"""The execution option by which a bulk statement names what it is to purge."""
-
-_logger: Final = logging.getLogger("asgi_cache.sqlalchemy")
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 def purge_on_commit(
-    sessions: Sessions, cache: Cache, templates: Mapping[type, Sequence[str]]
+    sessions: Sessions, cache: Cache, tags: Mapping[type, str | Sequence[str]]
 ) -> None:
-    """Purge the tags of rows that *sessions* change, when the change has been committed.
+    """Have *cache* purge *tags* of the rows that a transaction of *sessions* has written.
 
-    *templates* are, for each model, tags such as ``"task:{id}"``, filled in from its columns:
-    with the values before the change and with those after it. One whose column is NULL names
-    nothing. What is rolled back, to a savepoint or altogether, purges nothing.
+    *tags* are templates for each model, ``{Task: ["task:{id}", "tasks:{owner_id}"]}``, filled in
+    with the attributes of each instance that is inserted, updated or deleted; if it is updated,
+    with the old values and with the new ones. A statement for many rows purges
+    what its option ``purge_tags`` names, or else all that the templates could stand for.
 
-    ``update()``, ``delete()`` and ``insert()`` of a whole table do not tell their rows. The
-    execution option ``purge_tags`` names what they purge. Otherwise a template's text before the
-    first ``/{`` counts, as tags fall with what stands before their slashes; and if one has
-    none, everything is purged. SQL that is written as text is not understood at all.
-
-    When ``commit`` returns, the purge is acknowledged; if it could not be, that is logged, and
-    the cache repeats it (`PurgeNotAcknowledged`).
+    When the call that commits has returned, the purge is acknowledged, or else it is logged that
+    it is not: the commit holds. Only where a plain `Session` is committed on the thread of a
+    running event loop, which must not wait, the purge is a task of that loop.
 
     Raises:
-        ConfigurationError: No class of *templates* is a model, or one has no such column.
+        ConfigurationError: A template names what is no column of its model, a model is none, or
+            *sessions* make no sessions.
     """
-    checked = {_mapper(model): _checked(model, given) for model, given in templates.items()}
-    _Watch(cache, checked).listen(_events_of(sessions))
+    session_class = _session_class(sessions)
+    watches = [watch(model, templates) for model, templates in tags.items()]
+    hook = _Hook(cache, session_class, watches)
+    for name in (
+        "do_orm_execute",
+        "before_commit",
+        "after_commit",
+        "after_soft_rollback",
+        "after_transaction_end",
+    ):
+        event.listen(session_class, name, getattr(hook, name))
+    for watched in watches:
+        listener = _RowListener(hook, watched)
+        for name in (
+            "before_insert",
+            "after_insert",
+            "before_update",
+            "after_update",
+            "before_delete",
+        ):
+            event.listen(watched.model, name, getattr(listener, name), propagate=True)
 
 
-def _events_of(sessions: Sessions) -> Any:
-    """Return what SQLAlchemy has events of; it has none of asynchronous sessions."""
-    if isinstance(sessions, AsyncSession):
-        return sessions.sync_session
-    if isinstance(sessions, type) and issubclass(sessions, AsyncSession):
-        sessions.sync_session_class = _subclass(sessions.sync_session_class)
-        return sessions.sync_session_class
-    if isinstance(sessions, async_sessionmaker):
-        made = sessions.kw.get("sync_session_class", sessions.class_.sync_session_class)
-        if isinstance(made, type):
-            made = _subclass(made)
-            sessions.configure(sync_session_class=made)
-        return made
-    return sessions
-
-
-def _subclass(base: type[Session]) -> type[Session]:
-    """Return a class of which only these sessions are."""
-    return type(base.__name__, (base,), {})
-
-
-def _mapper(model: type) -> Mapper[Any]:
-    try:
-        mapper: object = inspected(model)
-    except NoInspectionAvailable:
-        mapper = None
-    if not isinstance(mapper, Mapper):
-        raise ConfigurationError(f"purge_on_commit: {shorten(model)} is no mapped class")
-    return mapper
-
-
-def _checked(model: type, templates: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(templates, str):
-        raise ConfigurationError(
-            f"purge_on_commit: {model.__name__}: write [{templates!r}], a list of templates"
-        )
-    columns = list(_mapper(model).column_attrs.keys())
-    for template in templates:
-        for name in SLOT.findall(template):
-            if name not in columns:
-                raise ConfigurationError(
-                    f"purge_on_commit: {model.__name__} has no column {name!r}, "
-                    f"which {template!r} names{suggest(name, columns)}"
-                )
-        if set("{}") & set(SLOT.sub("", template)):
+def _session_class(sessions: object) -> type[Session]:
+    """Return the class of the plain sessions that *sessions* make, or that theirs run on."""
+    match sessions:
+        case scoped_session() | async_scoped_session():
+            return _session_class(cast("Any", sessions).session_factory)
+        case async_sessionmaker():
+            return _class_of_its_own(sessions)
+        case sessionmaker():
+            return sessions.class_
+        case type() if issubclass(sessions, AsyncSession):
+            return _session_class(sessions.sync_session_class)
+        case type() if issubclass(sessions, Session):
+            return sessions
+        case _:
             raise ConfigurationError(
-                f"purge_on_commit: {model.__name__}: {template!r} is not a template "
-                "such as 'task:{id}'"
+                f"purge_on_commit: {shorten(sessions)} makes no sessions: name a sessionmaker, "
+                "an async_sessionmaker, or a class of sessions"
             )
-    return tuple(templates)
 
 
-def filled(templates: Iterable[str], row: Row) -> set[str]:
-    """Return the tags that *row* has by *templates*."""
-    tags: set[str] = set()
-    for template in templates:
-        if all(row.get(name) is not None for name in SLOT.findall(template)):
-            tags.add(SLOT.sub(lambda slot: str(row[slot[1]]), template))
-    return {tag for tag in tags if tag and is_writable(tag)}
+def _class_of_its_own(factory: async_sessionmaker[Any]) -> type[Session]:
+    """Return the class that the sessions of *factory* run on, and no others do.
+
+    Unless it is told otherwise it has them run on `Session` itself, as all do.
+    """
+    stated = factory.kw.get("sync_session_class", factory.class_.sync_session_class)
+    if stated is not Session:
+        return _session_class(stated)
+    own = type("Session", (Session,), {})
+    factory.configure(sync_session_class=own)
+    return own
 
 
-def above(templates: Iterable[str]) -> set[str] | None:
-    """Return the tags that all rows fall with, or nothing if one template has none."""
-    tags: set[str] = set()
-    for template in templates:
-        slot = SLOT.search(template)
-        prefix = template if slot is None else template[: slot.start()].rpartition("/")[0]
-        if not prefix:
-            return None
-        tags.add(prefix)
-    return tags
+@dataclass(slots=True)
+class _Due:
+    """What a transaction, or a savepoint of it, has made untrue so far."""
+
+    tags: dict[str, None] = field(default_factory=dict[str, None])
+    everything: bool = False
+
+    def add(self, tags: Iterable[str]) -> None:
+        """Note *tags*; an empty one stands for everything."""
+        self.tags.update(dict.fromkeys(tags))
+        if "" in self.tags or len(self.tags) > MOST_TAGS:
+            self.everything = True
+
+    def take(self, other: _Due) -> None:
+        """Note what *other* has noted."""
+        self.everything = self.everything or other.everything
+        self.add(other.tags)
+
+    @property
+    def named(self) -> Named:
+        """What is to be purged, as `Cache.purge` takes it; nothing if that is nothing."""
+        if self.everything:
+            return {"everything": True}
+        return {"tags": list(self.tags)} if self.tags else {}
 
 
-class _Named:
-    """What one transaction, or one savepoint, has to purge."""
+@dataclass(slots=True)
+class _Ledger:
+    """What the transaction that a session is in has made untrue so far."""
 
-    def __init__(self) -> None:
-        self.tags: set[str] = set()
-        self.everything = False
+    dues: dict[SessionTransaction | None, _Due] = field(
+        default_factory=dict[SessionTransaction | None, _Due]
+    )
+    """By savepoint; ``None`` is what stands outside of them."""
+    updated: set[InstanceState[Any]] = field(default_factory=set[InstanceState[Any]])
+    """Instances of which the flush that is running writes something."""
+    may_be_committed: bool = False
+    """It was, or a COMMIT was sent of which nobody has heard what became."""
 
-    def __bool__(self) -> bool:
-        return self.everything or bool(self.tags)
-
-    def add(self, other: _Named) -> None:
-        """Take over what was named in a savepoint that is released."""
-        self.tags |= other.tags
-        self.everything |= other.everything
+    def due(self, savepoint: SessionTransaction | None) -> _Due:
+        """Return where to note what *savepoint* makes untrue."""
+        return self.dues.setdefault(savepoint, _Due())
 
 
-class _Watch:
-    """What is listened to, and what has been heard of transactions that have not ended."""
+class _Hook:
+    """Listens to sessions, and purges when their transactions have ended."""
 
-    def __init__(self, cache: Cache, templates: Mapping[Mapper[Any], tuple[str, ...]]) -> None:
+    def __init__(
+        self, cache: Cache, session_class: type[Session], watches: Sequence[Watch]
+    ) -> None:
         self._cache = cache
-        self._templates = templates
-        self._named: WeakKeyDictionary[SessionTransaction, _Named] = WeakKeyDictionary()
-        self._watched: WeakKeyDictionary[Session, None] = WeakKeyDictionary()
+        self._session_class = session_class
+        self._watches = watches
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Purges that nobody waits for; the loop itself would forget them."""
 
-    def listen(self, target: Any) -> None:
-        """Listen to sessions, and to the mappers, which know of no session."""
-        event.listen(target, "before_flush", self._before_flush)
-        event.listen(target, "do_orm_execute", self._execute)
-        event.listen(target, "before_commit", self._before_commit)
-        event.listen(target, "after_commit", self._after_commit)
-        for mapper in self._templates:
-            event.listen(mapper, "after_insert", self._after, propagate=True)
-            event.listen(mapper, "before_update", self._before, propagate=True)
-            event.listen(mapper, "after_update", self._after, propagate=True)
-            event.listen(mapper, "before_delete", self._before, propagate=True)
+    def ledger(self, session: Session) -> _Ledger:
+        """Return what is noted of the transaction that *session* is in."""
+        ledger: _Ledger = session.info.setdefault(self, _Ledger())
+        return ledger
 
-    def _before_flush(self, session: Session, *_: object) -> None:
-        self._watched[session] = None
+    def session_of(self, target: object) -> Session | None:
+        """Return the session that *target* is in, if it is one of those listened to."""
+        session = object_session(target)
+        return session if isinstance(session, self._session_class) else None
 
-    def _before(self, mapper: Mapper[Any], connection: Connection, instance: object) -> None:
-        if (session := self._session_of(instance)) is not None:
-            templates = self._templates_of(mapper)
-            row = _row_before(mapper, connection, instance, _names(templates))
-            self._of(session).tags |= filled(templates, row)
+    def note(self, session: Session, tags: Iterable[str]) -> None:
+        """Note that what carries *tags* is untrue if what *session* writes is committed."""
+        self.ledger(session).due(session.get_nested_transaction()).add(tags)
 
-    def _after(self, mapper: Mapper[Any], connection: Connection, instance: object) -> None:
-        if (session := self._session_of(instance)) is not None:
-            templates = self._templates_of(mapper)
-            row = _row_after(mapper, connection, instance, _names(templates))
-            self._of(session).tags |= filled(templates, row)
+    def do_orm_execute(self, state: ORMExecuteState) -> None:
+        """Note what a statement says that it makes untrue, or what it may."""
+        stated = state.execution_options.get(PURGE_TAGS)
+        if stated is not None:
+            self.note(state.session, [stated] if isinstance(stated, str) else stated)
+        elif isinstance(statement := state.statement, UpdateBase):
+            for watched in self._watches:
+                if watched.is_written_by(statement):
+                    self.note(state.session, watched.tags_of_any_row())
 
-    def _session_of(self, instance: object) -> Session | None:
-        session = Session.object_session(instance)
-        return session if session in self._watched else None
+    def before_commit(self, session: Session) -> None:
+        """Note that a COMMIT will be sent, unless the flush before it fails."""
+        if session.get_nested_transaction() is None:
+            self.ledger(session).may_be_committed = True
 
-    def _templates_of(self, mapper: Mapper[Any]) -> list[str]:
-        """Return those of a model and of what it inherits from."""
-        return [t for each in mapper.iterate_to_root() for t in self._templates.get(each, ())]
+    def after_soft_rollback(self, session: Session, ended: SessionTransaction) -> None:
+        """Note that no COMMIT was sent, as a flush has failed."""
+        if not ended.nested and ended.parent is not None:
+            self.ledger(session).may_be_committed = False
+            self.ledger(session).updated.clear()
 
-    def _execute(self, state: ORMExecuteState) -> None:
-        """Note what a statement changes that may be about many rows."""
-        if not (state.is_update or state.is_delete or state.is_insert):
-            return
-        changed = getattr(getattr(state.statement, "table", None), "fullname", None)
-        templates = [
-            template
-            for mapper, given in self._templates.items()
-            if changed in {getattr(table, "fullname", None) for table in mapper.tables}
-            for template in given
-        ]
-        if not templates:
-            return
-        stated = state.execution_options.get(OPTION)
-        tags = above(templates) if stated is None else set(stated)
-        named = self._of(state.session)
-        if tags is None:
-            named.everything = True
-            _logger.warning(
-                "a statement changes many rows of %s: everything is purged, unless "
-                ".execution_options(%s=[...]) names what",
-                changed,
-                OPTION,
-            )
-        else:
-            named.tags |= tags
+    def after_commit(self, session: Session) -> None:
+        """Have what a savepoint has noted count for what it stands in."""
+        ledger, savepoint = self.ledger(session), session.get_nested_transaction()
+        if savepoint is not None and savepoint in ledger.dues:
+            outer = savepoint.parent
+            while outer is not None and not outer.nested:
+                outer = outer.parent
+            ledger.due(outer).take(ledger.dues.pop(savepoint))
 
-    def _of(self, session: Session) -> _Named:
-        """Return what the innermost savepoint of *session* has to purge, or its transaction."""
-        transaction = session.get_nested_transaction() or session.get_transaction()
-        if transaction is None:
-            transaction = session.begin()
-        return self._named.setdefault(transaction, _Named())
+    def after_transaction_end(self, session: Session, ended: SessionTransaction) -> None:
+        """Purge what a transaction has made untrue; forget what a savepoint has, or a rollback.
 
-    def _before_commit(self, session: Session) -> None:
-        """Refuse what would have to halt the event loop until the purge is acknowledged."""
-        session.flush()  # which the commit would do next
-        has_named = any(self._named.get(each) for each in _transactions(session))
-        if has_named and _runs_loop() and not _may_await():
-            raise RuntimeError(
-                "a Session is committed in the event loop, which cannot wait for the purge: "
-                "use an AsyncSession, or commit in a def endpoint or another thread"
-            )
+        All connections have been given back, so that a purge which takes long keeps nothing.
+        """
+        if ended.nested:
+            self.ledger(session).dues.pop(ended, None)
+        elif ended.parent is None:
+            ledger: _Ledger | None = session.info.pop(self, None)
+            if ledger is not None and ledger.may_be_committed:
+                named = ledger.due(None).named
+                if named:
+                    self._purge(named)
 
-    def _after_commit(self, session: Session) -> None:
-        """Purge what was named, or hand it to the transaction around the savepoint."""
-        nested = session.get_nested_transaction()
-        ended = nested or session.get_transaction()
-        named = None if ended is None else self._named.pop(ended, None)
-        if not named:
-            return
-        if nested is None:
-            self._purge(named)
-        else:
-            around = next(_around(nested))
-            self._named.setdefault(around, _Named()).add(named)
-
-    def _purge(self, named: _Named) -> None:
-        tags, everything = sorted(named.tags), named.everything
+    def _purge(self, named: Named) -> None:
+        """Purge, and wait for that, unless this is a thread whose event loop would halt."""
         try:
-            if _runs_loop():
-                await_only(self._cache.purge(tags=tags, everything=everything))
-            else:
-                self._cache.sync.purge(tags=tags, everything=everything)
-        except PurgeNotAcknowledged:
-            _logger.warning("what was committed could not be purged elsewhere yet", exc_info=True)
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            with _commit_holds():
+                self._cache.sync.purge(**named)
+            return
+        try:
+            await_only(self._purge_async(named))
+        except MissingGreenlet:  # it is no session of AsyncSession's
+            task = loop.create_task(self._purge_async(named))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _purge_async(self, named: Named) -> None:
+        with _commit_holds():
+            await self._cache.purge(**named)
 
 
-def _around(transaction: SessionTransaction) -> Iterator[SessionTransaction]:
-    """Yield the savepoints around one, then the transaction."""
-    around = transaction.parent
-    while around is not None:
-        if around.nested or around.parent is None:
-            yield around
-        around = around.parent
-
-
-def _transactions(session: Session) -> list[SessionTransaction]:
-    innermost = session.get_nested_transaction() or session.get_transaction()
-    return [] if innermost is None else [innermost, *_around(innermost)]
-
-
-def _names(templates: Iterable[str]) -> set[str]:
-    return {name for template in templates for name in SLOT.findall(template)}
-
-
-def _row_before(
-    mapper: Mapper[Any], connection: Connection, instance: Any, names: set[str]
-) -> dict[str, object]:
-    """Return what the columns *names* hold before a flush; the database knows if nobody else."""
-    row: dict[str, object] = {}
-    for name in names:
-        history = get_history(instance, name, passive=PassiveFlag.PASSIVE_NO_INITIALIZE)
-        before: Sequence[Any] = history.deleted or history.unchanged or ()
-        if before:
-            row[name] = before[0]
-    return row | _stored(mapper, connection, instance, names - row.keys())
-
-
-def _row_after(
-    mapper: Mapper[Any], connection: Connection, instance: Any, names: set[str]
-) -> dict[str, object]:
-    """Return what the columns *names* hold after a flush, defaults of the database too."""
-    loaded = instance_state(instance).dict
-    row: dict[str, object] = {name: loaded[name] for name in names if name in loaded}
-    return row | _stored(mapper, connection, instance, names - row.keys())
-
-
-def _stored(
-    mapper: Mapper[Any], connection: Connection, instance: Any, names: set[str]
-) -> dict[str, object]:
-    """Read the columns *names* of the row of *instance* as the transaction has it."""
-    if not names:
-        return {}
-    identity = instance_state(instance).identity or mapper.primary_key_from_instance(instance)
-    wanted = sorted(names)
-    columns: list[Any] = [mapper.column_attrs[name].expression for name in wanted]
-    is_it = [column == value for column, value in zip(mapper.primary_key, identity, strict=True)]
-    found: Sequence[Any] | None = connection.execute(select(*columns).where(*is_it)).first()
-    return {} if found is None else dict(zip(wanted, found, strict=True))
-
-
-def _runs_loop() -> bool:
+@contextmanager
+def _commit_holds() -> Generator[None]:
+    """Log that a purge is not acknowledged: nothing undoes the commit, or hides that it is done."""
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+        yield
+    except StoreError as error:
+        logger.warning("the purge after a commit is not acknowledged: %s", error)
 
 
-def _may_await() -> bool:
-    """Whether this runs below an asynchronous session, which waits for what is awaited here."""
-    return in_greenlet()
+class _RowListener:
+    """Notes the tags of each row of a model, as it was and as it is."""
+
+    def __init__(self, hook: _Hook, watch: Watch) -> None:
+        self._hook = hook
+        self._watch = watch
+
+    def before_insert(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        """Note the row that this one replaces: deleted in the same flush, it is updated instead."""
+        session = self._hook.session_of(target)
+        if session is not None:
+            replaced = session.identity_map.get(mapper.identity_key_from_instance(target))
+            if replaced is not None:
+                self._hook.ledger(session).updated.add(state_of(target))
+                self._note_old(session, mapper, connection, replaced)
+
+    def after_insert(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        """Note a new row."""
+        session = self._hook.session_of(target)
+        if session is not None:
+            self._note_new(session, mapper, connection, target)
+
+    def before_update(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        """Note a row as it was, if anything of it changes."""
+        session = self._hook.session_of(target)
+        if session is not None and session.is_modified(target):
+            self._hook.ledger(session).updated.add(state_of(target))
+            self._note_old(session, mapper, connection, target)
+
+    def after_update(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        """Note a row as it has become, if anything of it has changed."""
+        session, state = self._hook.session_of(target), state_of(target)
+        if session is not None and state in self._hook.ledger(session).updated:
+            self._hook.ledger(session).updated.discard(state)
+            self._note_new(session, mapper, connection, target)
+
+    def before_delete(self, mapper: Mapper[Any], connection: Connection, target: object) -> None:
+        """Note a row as it was."""
+        session = self._hook.session_of(target)
+        if session is not None:
+            self._note_old(session, mapper, connection, target)
+
+    def _note_old(
+        self, session: Session, mapper: Mapper[Any], connection: Connection, target: object
+    ) -> None:
+        self._note(session, old_values(mapper, connection, target, self._watch.names))
+
+    def _note_new(
+        self, session: Session, mapper: Mapper[Any], connection: Connection, target: object
+    ) -> None:
+        self._note(session, new_values(mapper, connection, target, self._watch.names))
+
+    def _note(self, session: Session, values: Mapping[str, object] | None) -> None:
+        if values is not None:
+            self._hook.note(session, self._watch.tags(values))

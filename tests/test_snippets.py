@@ -50,6 +50,7 @@ class Reader:
     def __init__(self, page: Path, runner: asyncio.Runner, redis_port: int) -> None:
         self.page = Document.parse(str(page), blocks)
         self.names = self.page.namespace
+        self.names["__name__"] = "__main__"  # as in a REPL; frameworks look it up
         self.names["app"] = App()
         self.runner = runner
         self.redis = f"localhost:{redis_port}"

@@ -1,24 +1,25 @@
-"""The cache around a Litestar app."""
-
 from litestar import Litestar, get, post
+from litestar.params import FromPath
 
-from asgi_cache import CacheMiddleware
+from asgi_cache import Cache, CacheMiddleware
 
-TASKS = {7: "write"}
-TAG = ["task:{task_id}"]
-
-
-@get("/tasks/{task_id:int}")
-async def read(task_id: int) -> str:
-    return TASKS[task_id]
+names = ["buy milk"]
 
 
-@post("/tasks/{task_id:int}")
-async def write(task_id: int, title: str) -> None:
-    TASKS[task_id] = title
+@get("/tasks")
+async def read_tasks() -> list[str]:
+    return names
 
 
-app = CacheMiddleware(
-    Litestar([read, write]),
-    rules={"/tasks/{task_id:int}": {"ttl": "5m", "tags": TAG, "purge": TAG}},
+@post("/tasks/{name:str}")
+async def add_task(name: FromPath[str]) -> None:
+    names.append(name)
+
+
+cache = Cache(
+    rules={
+        "GET /tasks": {"ttl": "2m", "tags": ["tasks"]},
+        "/tasks/{name}": {"purge": ["tasks"]},
+    }
 )
+app = CacheMiddleware(Litestar([read_tasks, add_task], openapi_config=None), cache=cache)

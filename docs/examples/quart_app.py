@@ -1,24 +1,24 @@
-"""The cache around a Quart app."""
+from quart import Quart
 
-from quart import Quart, request
+from asgi_cache import Cache, CacheMiddleware
 
-from asgi_cache import CacheMiddleware
-
-TASKS = {7: "write"}
-TAG = ["task:{task_id}"]
 quart = Quart(__name__)
+names = ["buy milk"]
 
 
-@quart.get("/tasks/<int:task_id>")
-async def read(task_id: int) -> str:
-    return TASKS[task_id]
+@quart.get("/tasks")
+async def read_tasks() -> list[str]:
+    return names
 
 
-@quart.post("/tasks/<int:task_id>")
-async def write(task_id: int) -> tuple[str, int]:
-    TASKS[task_id] = request.args["title"]
-    return "", 204
+@quart.post("/tasks/<name>")
+async def add_task(name: str) -> tuple[str, int]:
+    names.append(name)
+    return "", 201
 
 
-rules = {"/tasks/{task_id:int}": {"ttl": "5m", "tags": TAG, "purge": TAG}}
-app = CacheMiddleware(quart, rules=rules)
+rules = {
+    "GET /tasks": {"ttl": "2m", "tags": ["tasks"]},
+    "/tasks/{name}": {"purge": ["tasks"]},
+}
+app = CacheMiddleware(quart, cache=Cache(rules=rules))

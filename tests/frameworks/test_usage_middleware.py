@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from fastapi import APIRouter, FastAPI, Request, WebSocket
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -85,6 +86,44 @@ async def test_who_accepts_no_gzip_gets_none(cache):
     answer = await ask(app, fields={"accept-encoding": "identity"})
     assert "content-encoding" not in answer
     assert answer.body == LONG.encode()
+
+
+@WHERE
+async def test_what_is_stored_outlives_what_middleware_makes_of_it(cache):
+    """Compression changes a message in place; the next one who asks has it as it was stored."""
+    make = making(GZipMiddleware)
+    app = wrapped(make()) if cache is wrapped else behind_cache(make)
+    for accepted in ("identity", "gzip", "gzip", "identity", "gzip", "identity"):
+        answer = await ask(app, fields={"accept-encoding": accepted})
+        assert len(answer.all("content-encoding")) == (accepted == "gzip")
+        body = gzip.decompress(answer.body) if accepted == "gzip" else answer.body
+        assert body == LONG.encode()
+        assert int(answer["content-length"]) == len(answer.body)
+
+
+async def test_a_cookie_that_is_set_before_the_cache_stays_with_its_client():
+    """What a middleware appends to a hit is not in the next one."""
+
+    class Visits:
+        def __init__(self, app):
+            self.app, self.visits = app, 0
+
+        async def __call__(self, scope, receive, send):
+            self.visits += 1
+
+            async def mark(message):
+                if message["type"] == "http.response.start":
+                    fields = MutableHeaders(scope=message)
+                    fields.append("set-cookie", f"visit={self.visits}")
+                await send(message)
+
+            await self.app(scope, receive, mark)
+
+    app = behind_cache(making(Visits))
+    for visit in range(1, 5):
+        answer = await ask(app)
+        assert answer["set-cookie"] == f"visit={visit}"
+    assert what_became(answer) == HIT
 
 
 @WHERE

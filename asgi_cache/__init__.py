@@ -7,6 +7,7 @@ from asgi_cache.config import Settings
 from asgi_cache.data_types import DataType
 from asgi_cache.decorators import cached, invalidates
 from asgi_cache.errors import (
+    BacklogFull,
     CacheError,
     CircuitOpen,
     ConfigurationError,
@@ -28,9 +29,12 @@ from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
 from asgi_cache.policy.rule import Rule
 from asgi_cache.stores.base import LogReader, Purge, Record, Store
 from asgi_cache.tags import cache_tags
+from asgi_cache.write_behind import Backlog, DeadLetter, Write, WriteBehind
 
 __all__ = [
     "Authorize",
+    "Backlog",
+    "BacklogFull",
     "Cache",
     "CacheError",
     "CacheMiddleware",
@@ -39,6 +43,7 @@ __all__ = [
     "ConfigurationError",
     "CorruptRecord",
     "DataType",
+    "DeadLetter",
     "Explanation",
     "Forged",
     "LeftBehind",
@@ -58,6 +63,8 @@ __all__ = [
     "UserId",
     "Variant",
     "VariantIndex",
+    "Write",
+    "WriteBehind",
     "__version__",
     "cache_tags",
     "cached",

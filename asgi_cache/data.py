@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future, Task
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from starlette.types import Message, Receive, Scope, Send
 
 from asgi_cache.data_types import DataTypes
-from asgi_cache.errors import CorruptRecord, StoreUnavailable
+from asgi_cache.errors import BacklogFull, CorruptRecord, StoreUnavailable
 from asgi_cache.exchange import Exchange
 from asgi_cache.holdings import Begun, Birth
 from asgi_cache.identity import Identity
@@ -146,6 +146,30 @@ class Data:
         """See that the purge log is known, as it is once anything was looked up."""
         if not self._holdings.log.identity:
             await self.get(target)
+
+    async def write(
+        self,
+        target: Target,
+        run: Callable[[], Awaitable[Any]],
+        tags: Sequence[str],
+        names: Sequence[str],
+    ) -> Any:
+        """Have *run* write where values belong, purge *names*, and store what it returned.
+
+        Nobody knows what it has written if it fails, unless it says that this is nothing.
+        """
+        await self.know_log(target)
+        with self._holdings.log.watching(names) as watch:
+            try:
+                value = await run()
+            except BacklogFull:
+                raise
+            except BaseException:
+                await self._holdings.purge(names)
+                raise
+            born = await self._holdings.purge(names)
+            await self.put(target, value, tags, born, watch)
+        return value
 
     async def put(
         self, target: Target, value: object, tags: Sequence[str], born: Birth, watch: Watch

@@ -42,14 +42,15 @@ class DataCache:
     """
 
     def __init__(self, data: Data, holdings: Holdings, threads: Threads) -> None:
-        self._data = data
+        self.data: Data = data
+        """What is built on values uses this; it is no part of what is promised."""
         self._holdings = holdings
         self._threads = threads
 
     async def get(self, key: str, default: T | None = None) -> Any | T | None:
         """Return the value under *key*; *default* if there is none, or none that is fresh."""
         self._threads.note_loop()
-        found = await self._data.get(self._data.target(key, UNREFRESHED))
+        found = await self.data.get(self.data.target(key, UNREFRESHED))
         return default if found is None else found[0]
 
     @overload
@@ -95,8 +96,8 @@ class DataCache:
             ValueError: *key* is no text.
         """
         self._threads.note_loop()
-        target = self._data.target(key, self._data.rule(ttl, **keeping))
-        return await self._data.get_or_make(target, factory, tags)
+        target = self.data.target(key, self.data.rule(ttl, **keeping))
+        return await self.data.get_or_make(target, factory, tags)
 
     async def put(
         self,
@@ -120,12 +121,12 @@ class DataCache:
             StoreUnavailable: It was not stored in time; what is untrue is void.
         """
         self._threads.note_loop()
-        target = self._data.target(key, self._data.rule(ttl))
+        target = self.data.target(key, self.data.rule(ttl))
         names = purged_with(key, (*tags, *purge))
-        await self._data.know_log(target)
+        await self.data.know_log(target)
         with self._holdings.log.watching(names) as watch:
             born = await self._holdings.purge(names)
-            await self._data.put(target, value, tags, born, watch)
+            await self.data.put(target, value, tags, born, watch)
 
     def memoize(
         self,
@@ -145,18 +146,18 @@ class DataCache:
         Raises:
             ConfigurationError: A template does not fit the function.
         """
-        rule = self._data.rule(ttl, **keeping)
+        rule = self.data.rule(ttl, **keeping)
 
         def decorate(function: Callable[P, R]) -> Memoized[P, R]:
-            arguments = Arguments(function, self._data.types, key, ignore)
+            arguments = Arguments(function, self.data.types, key, ignore)
             for template in tags:
                 arguments.check(template, "tags")
 
             async def call(given: Mapping[str, Any], run: Callable[[], Awaitable[Any]]) -> Any:
                 self._threads.note_loop()
-                target = self._data.target(arguments.key(given), rule)
+                target = self.data.target(arguments.key(given), rule)
                 names = [*arguments.own_tags, *arguments.tags(tags, given)]
-                return await self._data.get_or_make(target, run, names)
+                return await self.data.get_or_make(target, run, names)
 
             return Memoized(function, arguments, call, self._threads)
 
@@ -181,10 +182,10 @@ class DataCache:
         Raises:
             ConfigurationError: A template does not fit the function.
         """
-        rule = self._data.rule(ttl)
+        rule = self.data.rule(ttl)
 
         def decorate(function: Callable[P, R]) -> Memoized[P, R]:
-            arguments = Arguments(function, self._data.types, key)
+            arguments = Arguments(function, self.data.types, key)
             for what, templates in (("tags", tags), ("purge", purge)):
                 for template in templates:
                     arguments.check(template, what)
@@ -192,17 +193,10 @@ class DataCache:
             async def call(given: Mapping[str, Any], run: Callable[[], Awaitable[Any]]) -> Any:
                 self._threads.note_loop()
                 own = arguments.key(given)
-                target = self._data.target(own, rule)
+                target = self.data.target(own, rule)
                 own_tags = arguments.tags(tags, given)
                 names = purged_with(own, (*own_tags, *arguments.tags(purge, given)))
-                await self._data.know_log(target)
-                with self._holdings.log.watching(names) as watch:
-                    try:
-                        value = await run()
-                    finally:
-                        born = await self._holdings.purge(names)
-                    await self._data.put(target, value, own_tags, born, watch)
-                return value
+                return await self.data.write(target, run, own_tags, names)
 
             return Memoized(function, arguments, call, self._threads)
 

@@ -10,6 +10,7 @@
         ├── StoreUnavailable            the store did not do what it was asked in time
         │   ├── CircuitOpen             it was not even asked, as it had not answered before
         │   ├── StoreRefused            it answered that it will not
+        │   ├── BacklogFull             as many writes wait to be persisted as may
         │   └── PurgeNotAcknowledged    other processes do not know of a purge yet
         └── CorruptRecord               the store answered with something that is not ours
             └── Forged                  it was not sealed with one of our keys
@@ -51,6 +52,10 @@ class CircuitOpen(StoreUnavailable):
 
 class StoreRefused(StoreUnavailable):
     """The store answered that it will not do this: it is full, say, or a replica."""
+
+
+class BacklogFull(StoreUnavailable):
+    """A write was not taken, as too many others wait to be persisted; nothing has changed."""
 
 
 class PurgeNotAcknowledged(StoreUnavailable):

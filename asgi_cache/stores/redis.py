@@ -7,10 +7,10 @@ import logging
 import os
 import time
 from asyncio import Future, Task
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
@@ -33,6 +33,8 @@ from asgi_cache.stores.redis_renewal import SMALLEST, renew
 from asgi_cache.stores.redis_servers import Servers, servers_of
 from asgi_cache.stores.sealing import Seal
 from asgi_cache.stores.unacknowledged import NOWHERE
+
+T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -235,6 +237,13 @@ class RedisStore(Store):
             except StoreUnavailable:
                 pause = TAIL_BLOCK  # a server that is in trouble is not asked without a break
             await asyncio.sleep(pause)
+
+    async def reach(self, work: Callable[[Servers], Awaitable[T]], seconds: float) -> T:
+        """Do *work*, which concerns no record, with this store's servers within *seconds*.
+
+        It may be done again if a connection breaks.
+        """
+        return await self._guard.run(partial(work, self._admitted().servers), seconds)
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connections, unless they are the user's."""

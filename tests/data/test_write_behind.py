@@ -1,0 +1,410 @@
+"""Writes that are acknowledged in Redis and persisted later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+from redis import Redis
+
+from asgi_cache import (
+    BacklogFull,
+    Cache,
+    ConfigurationError,
+    CorruptRecord,
+    StoreUnavailable,
+    UnsupportedValue,
+    Write,
+    WriteBehind,
+)
+from tests.redis_server import running_redis
+from tests.redis_topologies import redis_cluster
+
+__all__ = ["redis_cluster"]
+
+pytestmark = pytest.mark.anyio
+
+
+class Table:
+    """Where writes belong: what it was given, in that order, and what it refuses."""
+
+    def __init__(self):
+        self.writes: list[Write] = []
+        self.batches: list[int] = []
+        self.refuses = lambda write: False
+        self.changed = asyncio.Event()
+
+    async def persist(self, batch):
+        self.batches.append(len(batch))
+        self.changed.set()
+        for write in batch:
+            if self.refuses(write):
+                raise OSError(f"no room for {write.key}")
+        self.writes += batch
+
+    @property
+    def values(self):
+        return [(write.key, write.value) for write in self.writes]
+
+    def of(self, key):
+        return [write.value for write in self.writes if write.key == key]
+
+
+@pytest.fixture
+def table():
+    return Table()
+
+
+@pytest.fixture
+async def cache(redis_server):
+    redis_server.empty()
+    async with opened(redis_server.url + "?timeout=5s") as cache:
+        yield cache
+
+
+@asynccontextmanager
+async def opened(url, **options):
+    cache = Cache(store=url, **options)
+    yield cache
+    await cache.close()
+
+
+def running_client(server):
+    """Return a client that sees what is in a server."""
+    return Redis(port=server.port)
+
+
+async def until(holds, what):
+    """Wait until something holds, which a few turns of the event loop bring about."""
+    deadline = time.monotonic() + 20
+    while not await holds():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.01)
+
+
+async def emptied(behind):
+    """Wait until nothing is left to persist."""
+
+    async def is_empty():
+        return (await behind.backlog()).writes == 0
+
+    await until(is_empty, "the stream is not empty")
+
+
+async def test_a_write_is_visible_at_once_and_persisted_later(cache, table):
+    """With what it makes untrue purged, in the cache and among what waits."""
+    await cache.put("tasks", ["old"], ttl=60, tags=["tasks"])
+    behind = WriteBehind(cache, table.persist)
+    await behind.write("task:7", {"done": True}, ttl="5m", tags=["task:7"], purge=["tasks"])
+    assert await cache.get("task:7") == await behind.pending("task:7") == {"done": True}
+    assert await cache.get("tasks") is None
+    assert table.writes == []
+    async with behind:
+        await emptied(behind)
+    assert table.values == [("task:7", {"done": True})]
+    assert await behind.pending("task:7", "none") == "none"
+
+
+async def test_it_stops_when_what_there_is_has_been_persisted(cache, table):
+    """Whoever ends an app loses nothing, nor leaves anything for the next start."""
+    behind = WriteBehind(cache, table.persist, batch=7)
+    async with behind:
+        for number in range(50):
+            await behind.write(f"task:{number % 5}", number, ttl=60)
+    assert sorted(value for _, value in table.values) == list(range(50))
+    assert (await behind.backlog()).writes == 0
+    assert max(table.batches) <= 7
+
+
+async def test_ids_grow_with_every_write(cache, table):
+    """A table that keeps the greatest is right whatever is persisted twice, or late."""
+    behind = WriteBehind(cache, table.persist)
+    for number in range(20):
+        await behind.write("task:7", number, ttl=60)
+    async with behind:
+        await emptied(behind)
+    ids = [write.id for write in table.writes]
+    assert ids == sorted(set(ids))
+    assert table.of("task:7") == list(range(20))
+    assert max(ids) < 2**63
+
+
+async def test_only_the_last_write_of_a_key_is_persisted_if_so_wished(cache, table):
+    """All of them leave the stream with it."""
+    behind = WriteBehind(cache, table.persist, coalesce=True)
+    for number in range(20):
+        await behind.write(f"task:{number % 2}", number, ttl=60)
+    async with behind:
+        await emptied(behind)
+    assert table.values == [("task:0", 18), ("task:1", 19)]
+
+
+async def test_a_reader_who_misses_gets_what_is_pending(cache, table):
+    """The table has the old value still, and nobody is to store that."""
+    behind = WriteBehind(cache, table.persist)
+
+    async def read():
+        return table.of("task:7")[-1:] or "old"
+
+    await behind.write("task:7", "new", ttl=60)
+    await cache.purge(key="task:7")  # as if it had been evicted
+    assert await cache.get("task:7") is None
+    assert await behind.get_or_set("task:7", read, ttl=60) == "new"
+    await cache.purge(key="task:7")
+    async with behind:
+        await emptied(behind)
+    assert await behind.get_or_set("task:7", read, ttl=60) == ["new"]
+
+
+async def test_what_was_made_before_it_was_persisted_is_purged_after_it(cache, table):
+    """A list that was read from the table meanwhile lacks the write."""
+    behind = WriteBehind(cache, table.persist)
+    await behind.write("task:7", "new", ttl=60, purge=["tasks"])
+    await cache.get_or_set("tasks", lambda: list(table.values), ttl=60, tags=["tasks"])
+    assert await cache.get("tasks") == []
+    async with behind:
+        await emptied(behind)
+    assert await cache.get("tasks") is None
+    assert await cache.get("task:7") == "new"
+
+
+async def test_two_who_write_at_once_leave_the_last_in_the_cache(cache, table):
+    """What is found is what the stream has last, in whichever order the cache was told."""
+    behind = WriteBehind(cache, table.persist)
+    for turn in range(20):
+        await asyncio.gather(*(behind.write("a", (turn, n), ttl=60) for n in range(5)))
+        expected = await behind.pending("a")
+        assert await behind.get_or_set("a", Table, ttl=60) == expected
+    async with behind:
+        await emptied(behind)
+    assert table.of("a")[-1] == expected
+
+
+async def test_one_that_cannot_be_persisted_becomes_a_dead_letter(cache, table):
+    """All others are persisted, and its key is free again."""
+    behind = WriteBehind(cache, table.persist, attempts=3)
+    table.refuses = lambda write: write.value == "poison"
+    for number in range(10):
+        await behind.write(f"task:{number}", "poison" if number == 4 else number, ttl=60)
+    await behind.write("task:4", "after", ttl=60)
+    async with behind:
+        await emptied(behind)
+    assert len(table.writes) == 10
+    assert table.of("task:4") == ["after"]
+    (letter,) = await behind.dead_letters()
+    assert (letter.key, letter.value) == ("task:4", "poison")
+    assert letter.error == "OSError: no room for task:4"
+    assert (await behind.backlog()).dead == 1
+    await behind.discard(letter)
+    assert await behind.dead_letters() == []
+
+
+async def test_what_was_given_up_is_no_longer_found(cache, table):
+    """Readers get what the table has from then on."""
+    behind = WriteBehind(cache, table.persist, attempts=1)
+    table.refuses = lambda write: write.value == "poison"
+    await behind.write("a", "poison", ttl=60)
+    await behind.write("b", 1, ttl=60)
+    async with behind:
+        await emptied(behind)
+    assert (await cache.get("a"), await behind.pending("a")) == (None, None)
+    assert await cache.get("b") == 1
+
+
+async def test_an_outage_makes_no_dead_letters(cache, table):
+    """While nothing at all can be persisted it is not for the writes, and they wait."""
+    behind = WriteBehind(cache, table.persist, attempts=1)
+    table.refuses = lambda write: True
+    for number in range(10):
+        await behind.write(f"task:{number}", number, ttl=60)
+    async with behind:
+
+        async def was_tried():
+            return len(table.batches) > 8  # three rounds of four
+
+        await until(was_tried, "it was not tried again")
+        assert table.writes == []
+        table.refuses = lambda write: False
+        await emptied(behind)
+    assert sorted(value for _, value in table.values) == list(range(10))
+    assert await behind.dead_letters() == []
+
+
+async def test_a_write_that_finds_no_room_waits_for_it(cache, table):
+    """And is refused if there is none in time, with nothing changed."""
+    behind = WriteBehind(cache, table.persist, backlog=2, wait="50ms")
+    await cache.put("c", "old", ttl=60)
+    await behind.write("a", 1, ttl=60)
+    await behind.write("b", 1, ttl=60)
+    with pytest.raises(BacklogFull, match="2 writes of 'writes' are waiting"):
+        await behind.write("c", "new", ttl=60)
+    assert (await cache.get("c"), await behind.pending("c")) == ("old", None)
+    patient = WriteBehind(cache, table.persist, backlog=2, wait=10)
+    writing = asyncio.create_task(patient.write("c", "new", ttl=60))
+    async with behind:
+        await writing
+        await emptied(behind)
+    assert table.of("c") == ["new"]
+
+
+async def test_two_flushers_take_turns(cache, table, redis_server):
+    """One stands by, and goes on when the other ends; no key's order suffers."""
+    at_once, most = 0, 0
+
+    async def persist(batch):
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        await table.persist(batch)
+        at_once -= 1
+
+    async with opened(redis_server.url + "?timeout=5s") as other:
+        one = WriteBehind(cache, persist, lease="1s", batch=10)
+        two = WriteBehind(other, persist, lease="1s", batch=10)
+        async with two:
+            async with one:
+                for number in range(100):
+                    await one.write(f"task:{number % 3}", number, ttl=60)
+            for number in range(100, 200):
+                await one.write(f"task:{number % 3}", number, ttl=60)
+            await emptied(two)
+    assert most == 1
+    assert [table.of(f"task:{k}") for k in range(3)] == [list(range(k, 200, 3)) for k in range(3)]
+
+
+async def test_who_has_lost_the_lease_takes_nothing_out_of_the_stream(cache, table, redis_server):
+    """Another process persists what it could not say was done."""
+    behind = WriteBehind(cache, table.persist, lease="1s")
+    taken = asyncio.Event()
+
+    async def slow(batch):
+        taken.set()
+        await asyncio.sleep(30)
+
+    async with opened(redis_server.url + "?timeout=5s") as other:
+        hung = WriteBehind(other, slow, lease="1s", grace=0)
+        await behind.write("a", 1, ttl=60)
+        async with hung:
+            await taken.wait()
+            with running_client(redis_server) as client:
+                (lease,) = client.keys("*:lease")
+                client.set(lease, "another's", px=300)
+            async with behind:
+                await emptied(behind)
+    assert table.values == [("a", 1)]
+
+
+async def test_without_redis_a_write_fails_and_changes_nothing(redis_server, table):
+    """What is not acknowledged is not found either."""
+    with running_redis() as server:
+        async with opened(server.url) as cache:
+            behind = WriteBehind(cache, table.persist)
+            await behind.write("a", 1, ttl=60)
+            server.stop()
+            with pytest.raises(StoreUnavailable):
+                await behind.write("a", 2, ttl=60)
+            assert await cache.get("a") is None
+
+
+async def test_what_was_acknowledged_outlives_the_server(table):
+    """With an append-only file, which docs tell to have."""
+    with running_redis("--appendonly", "yes", "--appendfsync", "always") as server:
+        async with opened(server.url) as cache:
+            behind = WriteBehind(cache, table.persist)
+            for number in range(20):
+                await behind.write(f"task:{number}", number, ttl=60)
+            server.process.kill()
+            server.process.wait()
+            server.output.close()
+            server.start()
+            async with behind:
+
+                async def are_there():
+                    return len(table.writes) == 20
+
+                await until(are_there, "they are lost")
+
+
+async def test_a_full_server_takes_no_writes_but_gives_what_it_has(table):
+    """What waits is persisted, which makes room."""
+    with running_redis() as server:
+        async with opened(server.url + "?timeout=5s&local=0") as cache:
+            behind = WriteBehind(cache, table.persist)
+            await behind.write("a", 1, ttl=60)
+            with running_client(server) as client:
+                client.config_set("maxmemory", 1)
+                client.config_set("maxmemory-policy", "noeviction")
+            with pytest.raises(StoreUnavailable):
+                await behind.write("b", 1, ttl=60)
+            async with behind:
+                await emptied(behind)
+    assert table.values == [("a", 1)]
+
+
+async def test_writes_may_be_in_a_redis_of_their_own(cache, table):
+    """One that keeps what it has, while the cache's may evict."""
+    with running_redis() as server:
+        behind = WriteBehind(cache, table.persist, store=server.url + "?timeout=5s")
+        async with behind:
+            await behind.write("a", 1, ttl=60)
+            assert await cache.get("a") == 1
+            with running_client(server) as client:
+                assert client.keys("*:log") == []
+    assert table.values == [("a", 1)]
+
+
+async def test_it_works_in_a_cluster(redis_cluster, table):
+    """All keys of a stream are in one slot."""
+    async with opened(redis_cluster.url + "?timeout=5s") as cache:
+        for number in range(5):
+            behind = WriteBehind(cache, table.persist, stream=f"s{number}")
+            async with behind:
+                for key in "abc":
+                    await behind.write(key, number, ttl=60)
+                assert await behind.pending("no", "none") == "none"
+    assert sorted(table.values) == sorted((key, n) for n in range(5) for key in "abc")
+
+
+@pytest.mark.parametrize("setting", ["signing_keys", "encryption_keys"])
+async def test_what_was_not_sealed_by_the_app_is_not_persisted(cache, redis_server, table, setting):
+    """It is given up like what cannot be persisted, once others could be."""
+    secret = {setting: ["a-secret-of-sixteen-bytes-or-more"]}
+    async with opened(redis_server.url + "?timeout=5s", **secret) as sealed:
+        forged = WriteBehind(cache, table.persist)
+        behind = WriteBehind(sealed, table.persist, attempts=1)
+        await forged.write("a", "forged", ttl=60)
+        await behind.write("b", 1, ttl=60)
+        with pytest.raises(CorruptRecord):
+            await behind.pending("a")
+        async with behind:
+            await emptied(behind)
+        (letter,) = await behind.dead_letters()
+    assert table.values == [("b", 1)]
+    assert isinstance(letter.value, CorruptRecord)
+
+
+@pytest.mark.parametrize(
+    ("store", "options", "said"),
+    [
+        pytest.param("memory://", {}, "writes wait in Redis", id="memory"),
+        pytest.param("redis://localhost", {"batch": 0}, "batch=0", id="batch"),
+        pytest.param("redis://localhost", {"wait": "soon"}, "wait='soon'", id="wait"),
+        pytest.param("redis://localhost", {"lease": 0}, "lease=0 must be more", id="lease"),
+        pytest.param("redis://localhost", {"store": "memory://"}, "writes wait", id="own-store"),
+    ],
+)
+async def test_what_cannot_work_is_refused(store, options, said, table):
+    """When it is made, not when it is used."""
+    with pytest.raises(ConfigurationError, match=said):
+        WriteBehind(Cache(store=store), table.persist, **options)
+
+
+async def test_a_value_that_cannot_be_stored_is_not_written(cache, table):
+    """Nothing has changed then."""
+    behind = WriteBehind(cache, table.persist)
+    with pytest.raises(UnsupportedValue):
+        await behind.write("a", object(), ttl=60)
+    assert (await behind.backlog()).writes == 0

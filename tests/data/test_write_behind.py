@@ -20,9 +20,9 @@ from asgi_cache import (
     WriteBehind,
 )
 from tests.redis_server import running_redis
-from tests.redis_topologies import redis_cluster
+from tests.redis_topologies import cluster, sentinels, session_cluster, session_sentinels
 
-__all__ = ["redis_cluster"]
+__all__ = ["cluster", "sentinels", "session_cluster", "session_sentinels"]
 
 pytestmark = pytest.mark.anyio
 
@@ -276,24 +276,28 @@ async def test_two_flushers_take_turns(cache, table, redis_server):
 
 
 async def test_who_has_lost_the_lease_takes_nothing_out_of_the_stream(cache, table, redis_server):
-    """Another process persists what it could not say was done."""
-    behind = WriteBehind(cache, table.persist, lease="1s")
-    taken = asyncio.Event()
+    """What is under way is cancelled, and begun anew by who has the lease then."""
+    taken, left = asyncio.Event(), asyncio.Event()
 
-    async def slow(batch):
-        taken.set()
-        await asyncio.sleep(30)
+    async def hangs_once(batch):
+        if not taken.is_set():
+            taken.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                left.set()
+        await table.persist(batch)
 
-    async with opened(redis_server.url + "?timeout=5s") as other:
-        hung = WriteBehind(other, slow, lease="1s", grace=0)
-        await behind.write("a", 1, ttl=60)
-        async with hung:
-            await taken.wait()
-            with running_client(redis_server) as client:
-                (lease,) = client.keys("*:lease")
-                client.set(lease, "another's", px=300)
-            async with behind:
-                await emptied(behind)
+    behind = WriteBehind(cache, hangs_once, lease="500ms")
+    await behind.write("a", 1, ttl=60)
+    async with behind:
+        await taken.wait()
+        with running_client(redis_server) as client:
+            (lease,) = client.keys("*:lease")
+            client.set(lease, "another's", px=1000)
+        await left.wait()
+        assert (await behind.backlog()).writes == 1
+        await emptied(behind)
     assert table.values == [("a", 1)]
 
 
@@ -356,9 +360,11 @@ async def test_writes_may_be_in_a_redis_of_their_own(cache, table):
     assert table.values == [("a", 1)]
 
 
-async def test_it_works_in_a_cluster(redis_cluster, table):
-    """All keys of a stream are in one slot."""
-    async with opened(redis_cluster.url + "?timeout=5s") as cache:
+@pytest.mark.parametrize("servers", ["cluster", "sentinels"])
+async def test_it_works_with_several_servers(servers, request, table):
+    """All keys of a stream are in one slot of a cluster."""
+    url = request.getfixturevalue(servers).url
+    async with opened(url + ("&" if "?" in url else "?") + "timeout=5s") as cache:
         for number in range(5):
             behind = WriteBehind(cache, table.persist, stream=f"s{number}")
             async with behind:

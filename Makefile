@@ -22,10 +22,10 @@ schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate conformance transparency differential peers lock audit clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate write-behind conformance transparency differential peers lock audit clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP)demo ## Show the cache in front of an example app (SERVE=1: leave it running)
 	@$(BIN)/python -m asgi_cache.demo
@@ -104,6 +104,10 @@ memory: $(STAMP)test ## Measure what responses take of memory, here and in Redis
 
 simulate: $(STAMP)test ## Run the simulation of processes and faults at length (SCALE=20)
 	@SIMULATION_SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest -q tests/simulation
+
+write-behind: $(STAMP)test ## Kill those who persist writes while they do, at length (WRITES=10000)
+	@sh tests/ensure-redis.sh
+	@WRITE_BEHIND_WRITES=$(or $(WRITES),10000) $(BIN)/python -m pytest -q -s tests/processes/test_write_behind.py
 
 conformance: $(STAMP)test ## Run the HTTP cache tests of cache-tests.fyi (needs Node and npm)
 	@$(BIN)/python -m benchmarks.conformance $(ARGS)

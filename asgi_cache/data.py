@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
@@ -18,7 +19,12 @@ from typing import Any, Final, cast
 from starlette.types import Message, Receive, Scope, Send
 
 from asgi_cache.data_types import DataTypes
-from asgi_cache.errors import BacklogFull, CorruptRecord, StoreUnavailable
+from asgi_cache.errors import (
+    BacklogFull,
+    CorruptRecord,
+    PurgeNotAcknowledged,
+    StoreUnavailable,
+)
 from asgi_cache.exchange import Exchange
 from asgi_cache.holdings import Begun, Birth
 from asgi_cache.identity import Identity
@@ -165,7 +171,8 @@ class Data:
             except BacklogFull:
                 raise
             except BaseException:
-                await self._holdings.purge(names)
+                with suppress(PurgeNotAcknowledged):  # it is repeated
+                    await self._holdings.purge(names)
                 raise
             born = await self._holdings.purge(names)
             await self.put(target, value, tags, born, watch)

@@ -214,7 +214,7 @@ class WriteBehind:
             StoreUnavailable: The stream did not take it in time. If a reply was lost, it may
                 be persisted all the same.
             PurgeNotAcknowledged: It will be persisted, but other processes may go on serving
-                what was there before, as after `Cache.purge`; or the stream did not take it either.
+                what was there before, as after `Cache.purge`.
             UnsupportedValue: It is of a type that cannot be stored.
         """
         data = self._cache.data

@@ -332,6 +332,54 @@ async def test_what_was_acknowledged_outlives_the_server(table):
                 await until(are_there, "they are lost")
 
 
+async def test_a_flusher_outlives_the_server(table):
+    """What was persisted while the server was gone leaves the stream when it is back."""
+    taken, go_on = asyncio.Event(), asyncio.Event()
+
+    async def persist(batch):
+        taken.set()
+        await go_on.wait()
+        await table.persist(batch)
+
+    with running_redis("--appendonly", "yes", "--appendfsync", "always") as server:
+        async with opened(server.url) as cache:
+            behind = WriteBehind(cache, persist, lease="1s")
+            await behind.write("a", 1, ttl=60, tags=["a"])
+            async with behind:
+                await taken.wait()
+                server.process.kill()
+                server.process.wait()
+                server.output.close()
+                go_on.set()
+                with pytest.raises(StoreUnavailable):
+                    await behind.pending("a")
+                server.start()
+
+                async def is_there():
+                    return bool(table.writes)
+
+                await until(is_there, "it is lost")
+    assert set(table.values) == {("a", 1)}
+    assert len(table.values) <= 2
+
+
+async def test_one_that_fails_alone_is_kept(cache, table):
+    """Nobody can say whether it is for the write; as soon as others succeed it is given up."""
+    behind = WriteBehind(cache, table.persist, attempts=2)
+    table.refuses = lambda write: write.key == "a"
+    await behind.write("a", 1, ttl=60)
+    async with behind:
+
+        async def was_tried():
+            return len(table.batches) > 3
+
+        await until(was_tried, "it was not tried again")
+        assert (await behind.backlog()).dead == 0
+        await behind.write("b", 1, ttl=60)
+        await emptied(behind)
+    assert [letter.key for letter in await behind.dead_letters()] == ["a"]
+
+
 async def test_a_full_server_takes_no_writes_but_gives_what_it_has(table):
     """What waits is persisted, which makes room."""
     with running_redis() as server:

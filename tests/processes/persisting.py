@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sqlite3
 import sys
@@ -33,11 +34,17 @@ def connect(path: str) -> sqlite3.Connection:
     return connection
 
 
+async def elsewhere() -> None:
+    """Take as long as a database does that is not on this machine."""
+    await asyncio.sleep(random.uniform(0, 0.02))
+
+
 async def main(url: str, path: str) -> None:
     """Persist until told to end."""
     connection = connect(path)
 
     async def persist(batch):
+        await elsewhere()
         with connection:
             rows = [(write.key, write.value, write.id) for write in batch]
             connection.executemany(NEWER, rows)
@@ -45,10 +52,12 @@ async def main(url: str, path: str) -> None:
                 "INSERT INTO history (key, value, id, process) VALUES (?, ?, ?, ?)",
                 [(*row, os.getpid()) for row in rows],
             )
+        await elsewhere()
 
     cache = Cache(store=url)
     behind = WriteBehind(cache, persist, batch=BATCH, lease="1s")
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, behind.stop)
+    print("ready", flush=True)  # noqa: T201
     await behind.run()
     await cache.close()
     connection.close()

@@ -178,6 +178,10 @@ class Data:
             await self.put(target, value, tags, born, watch)
         return value
 
+    async def purge(self, names: Sequence[str]) -> None:
+        """Void what carries any of *names*, as the log has them."""
+        await self._holdings.purge(names)
+
     async def put(
         self, target: Target, value: object, tags: Sequence[str], born: Birth, watch: Watch
     ) -> None:

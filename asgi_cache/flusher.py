@@ -62,7 +62,10 @@ class Flushing:
 class Flusher:
     """Persists what is in a stream, and stands by while another process does."""
 
-    def __init__(self, writes: Writes, owner: Persisting, how: Flushing) -> None:
+    def __init__(
+        self, writes: Writes, owner: Persisting, how: Flushing, stop: asyncio.Event
+    ) -> None:
+        """Persist what is in *writes* until there is nothing left after *stop* was set."""
         self._writes = writes
         self._owner = owner
         self._how = how
@@ -71,8 +74,7 @@ class Flusher:
         """How often the first write of a key has failed, though others could be persisted."""
         self._held_back = 0
         """How many writes of the last batch are still there."""
-        self.stop: asyncio.Event = asyncio.Event()
-        """Set for this to end when there is nothing left."""
+        self._stop = stop
 
     async def run(self) -> None:
         """Persist what there is and what comes, until told to stop."""
@@ -83,14 +85,17 @@ class Flusher:
                     pauses = doubling(*BETWEEN_LOOKS)
                     await self._lead()
                     return
-                if self.stop.is_set():
+                if self._stop.is_set():
                     return
                 await self._pause(self._how.lease * random.uniform(0.1, 0.3))  # noqa: S311
+                continue
             except _LeaseLost:
                 logger.warning("the lease ended; another process may be persisting")
             except StoreUnavailable as error:
                 logger.warning("writes wait, as the stream is out of reach: %s", error)
-                await self._pause(next(pauses))
+            except Exception:
+                logger.exception("writes wait; they are tried again")
+            await self._pause(next(pauses))
 
     async def release(self) -> None:
         """Let another process persist what is left."""
@@ -119,7 +124,7 @@ class Flusher:
             await asyncio.sleep(step)
             asked_at = clock()
             try:
-                if not await self._writes.claim(self._holder, lease, step):
+                if not await self._writes.claim(self._holder, lease):
                     return
                 ours_until = asked_at + lease - step
             except StoreUnavailable:  # there is another try before it ends
@@ -130,11 +135,11 @@ class Flusher:
         while True:
             count = self._how.batch + min(self._held_back, 10 * self._how.batch)
             entries = await self._writes.first(count)
-            if not entries and not self.stop.is_set():
+            if not entries and not self._stop.is_set():
                 await self._unless_stopped(self._writes.wait(BLOCK))
             elif not entries or await self._flush(entries):
                 pauses = None
-                if self.stop.is_set() and len(entries) < count:
+                if self._stop.is_set() and len(entries) < count:
                     return
             else:
                 pauses = pauses or doubling(*BETWEEN_TRIES)
@@ -216,13 +221,13 @@ class Flusher:
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long; who was told to stop beforehand waits, too, and all else is woken by it."""
-        if self.stop.is_set():
+        if self._stop.is_set():
             await asyncio.sleep(seconds)
         else:
             await self._unless_stopped(asyncio.sleep(seconds))
 
     async def _unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> None:
-        tasks = [asyncio.create_task(waiting), asyncio.create_task(self.stop.wait())]
+        tasks = [asyncio.create_task(waiting), asyncio.create_task(self._stop.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -37,6 +37,7 @@ from asgi_cache.stores.redis_writes import TOKEN_BYTES, Entry, Writes
 from asgi_cache.stores.sealing import seal_with
 from asgi_cache.stores.tiered import TieredStore
 from asgi_cache.stores.urls import open_store
+from asgi_cache.tags import data_tag, named_tag
 from asgi_cache.wording import Unfit
 
 T = TypeVar("T")
@@ -114,10 +115,11 @@ class _Persisting:
         names: set[str] = set()
         for entry in entries:
             with suppress(CorruptRecord):
-                names.update(self.opened(entry.key, entry.body)[1])
-        keys = {entry.key for entry in entries} if given_up else ()
-        if names or keys:
-            await self._cache.purge(tags=sorted(names), key=keys)
+                names.update(map(named_tag, self.opened(entry.key, entry.body)[1]))
+        if given_up:
+            names.update(data_tag(entry.key) for entry in entries)
+        if names:
+            await self._cache.data.purge(sorted(names))
 
     def readable(self, entry: Entry) -> Any:
         """Return the value of a write, or why it cannot be read."""
@@ -192,7 +194,7 @@ class WriteBehind:
         redis = _redis_of(self._own_store or cache.store)
         self._writes = Writes(redis, namespace, stream)
         self._how = Flushing(batch, attempts, coalesce, _seconds("lease", lease))
-        self._flusher: Flusher | None = None
+        self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     async def write(
@@ -292,9 +294,9 @@ class WriteBehind:
 
     async def run(self) -> None:
         """Persist writes, or stand by while another process does, until `stop` or cancelled."""
-        self._flusher = flusher = Flusher(self._writes, self._persisting, self._how)
+        flusher = Flusher(self._writes, self._persisting, self._how, self._stop)
         flushing = asyncio.create_task(flusher.run())
-        stopped = asyncio.create_task(flusher.stop.wait())
+        stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait((flushing, stopped), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((flushing,), timeout=self._grace)
@@ -302,6 +304,7 @@ class WriteBehind:
             for task in (flushing, stopped):
                 task.cancel()
             await asyncio.gather(flushing, stopped, return_exceptions=True)
+            self._stop = asyncio.Event()  # it may run again, in another event loop too
             with suppress(StoreUnavailable):
                 await flusher.release()
         if not flushing.cancelled():
@@ -309,8 +312,7 @@ class WriteBehind:
 
     def stop(self) -> None:
         """Have `run` return when all is persisted that there is, or after *grace*."""
-        if self._flusher is not None:
-            self._flusher.stop.set()
+        self._stop.set()
 
     async def close(self) -> None:
         """Close the connections to a *store* of its own."""
@@ -320,7 +322,6 @@ class WriteBehind:
     async def __aenter__(self) -> Self:
         """Begin to `run` in the background."""
         self._running = asyncio.create_task(self.run())
-        await asyncio.sleep(0)
         return self
 
     async def __aexit__(

@@ -135,9 +135,13 @@ class Writes:
         work = partial(_wait, (*block, b"STREAMS", self._writes, b"0-0"))
         await self._store.reach(work, seconds + TIMEOUT)
 
-    async def claim(self, holder: bytes, lease: float, within: float = TIMEOUT) -> bool:
-        """Take the lease for so many seconds, or prolong it; whether it is *holder*'s now."""
+    async def claim(self, holder: bytes, lease: float) -> bool:
+        """Take the lease for so many seconds, or prolong it; whether it is *holder*'s now.
+
+        It takes a small part of that time at most, so that the rest is known to be left.
+        """
         arguments = (holder, in_milliseconds(lease))
+        within = min(TIMEOUT, lease / 6)
         return bool(await self._script(_CLAIM, (self._lease,), *arguments, within=within))
 
     async def release(self, holder: bytes) -> None:
@@ -198,7 +202,9 @@ def _fields(parts: Sequence[bytes]) -> dict[bytes, bytes]:
 
 
 def _entry(stream_id: bytes, fields: dict[bytes, bytes]) -> Entry:
-    return Entry(stream_id, fields[b"key"].decode(), fields[b"token"], fields[b"body"])
+    """Return what *fields* are; what somebody else has put there can be read by nobody."""
+    key = fields.get(b"key", b"").decode(errors="replace")
+    return Entry(stream_id, key, fields.get(b"token") or b"-", fields.get(b"body", b""))
 
 
 def _dead_entry(stream_id: bytes, fields: dict[bytes, bytes]) -> DeadEntry:

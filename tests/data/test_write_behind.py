@@ -330,6 +330,14 @@ async def test_a_write_that_finds_no_room_waits_for_it(cache, table):
     assert table.of("c") == ["new"]
 
 
+async def test_a_write_that_is_sent_again_is_in_the_stream_once(cache, table):
+    """As after a connection that broke before the reply had come."""
+    behind = WriteBehind(cache, table.persist)
+    for _ in range(2):
+        assert await behind._writes.add("a", b"-a-token", b"", 1)
+    assert (await behind.backlog()).writes == 1
+
+
 async def test_two_flushers_take_turns(cache, table, redis_server):
     """One stands by, and goes on when the other ends; no key's order suffers."""
     at_once, most = 0, 0

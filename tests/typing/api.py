@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -20,6 +21,8 @@ from asgi_cache import (
     Explanation,
     Rule,
     Settings,
+    Write,
+    WriteBehind,
     __version__,
     cache_tags,
     cached,
@@ -155,6 +158,25 @@ async def keep_values() -> None:
     CACHE.sync.purge(tags="a", wait=True)
     number = CACHE.sync.get_or_set("a", lambda: 7, ttl=60)
     CACHE.sync.put("a", number, ttl=60)
+
+
+async def persist(batch: Sequence[Write]) -> None:
+    """Take writes to where they belong."""
+    dict.fromkeys((write.key, write.id) for write in batch)
+
+
+async def write_behind() -> None:
+    """Write now, and have it persisted later."""
+    behind = WriteBehind(CACHE, persist, stream="tasks", store=Redis(), wait="2s", coalesce=True)
+    async with behind as same:
+        await same.write("a", Task(7), ttl="5m", tags=["a"], purge=["b"])
+    task: Task = await behind.get_or_set("a", lambda: load(7), ttl="5m", tags=["a"])
+    number: int = (await behind.backlog()).writes + task.number
+    for letter in await behind.dead_letters(number):
+        await behind.discard(letter)
+    behind.stop()
+    await behind.run()
+    await behind.close()
 
 
 def mistakes(app: FastAPI) -> None:

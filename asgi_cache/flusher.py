@@ -134,12 +134,13 @@ class Flusher:
         pauses: Iterator[float] | None = None
         while True:
             count = self._how.batch + min(self._held_back, 10 * self._how.batch)
+            is_last = self._stop.is_set()
             entries = await self._writes.first(count)
             if not entries and not self._stop.is_set():
                 await self._unless_stopped(self._writes.wait(BLOCK))
             elif not entries or await self._flush(entries):
                 pauses = None
-                if self._stop.is_set() and len(entries) < count:
+                if is_last and len(entries) < count:
                     return
             else:
                 pauses = pauses or doubling(*BETWEEN_TRIES)

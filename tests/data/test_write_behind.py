@@ -135,6 +135,25 @@ async def test_it_stops_when_what_there_is_has_been_persisted(cache, table):
     assert max(table.batches) <= 7
 
 
+async def test_what_was_written_before_it_was_told_to_stop_is_persisted(cache, table):
+    """Also what came while the last batch was under way."""
+    taken, go_on = asyncio.Event(), asyncio.Event()
+
+    async def persist(batch):
+        taken.set()
+        await go_on.wait()
+        await table.persist(batch)
+
+    behind = WriteBehind(cache, persist)
+    await behind.write("a", 1, ttl=60)
+    async with behind:
+        await taken.wait()
+        await behind.write("b", 2, ttl=60)
+        behind.stop()
+        go_on.set()
+    assert table.values == [("a", 1), ("b", 2)]
+
+
 async def test_ids_grow_with_every_write(cache, table):
     """A table that keeps the greatest is right whatever is persisted twice, or late."""
     behind = WriteBehind(cache, table.persist)

@@ -16,6 +16,7 @@ from asgi_cache import (
     CircuitOpen,
     ConfigurationError,
     CorruptRecord,
+    PurgeNotAcknowledged,
     StoreUnavailable,
     UnsupportedValue,
     Write,
@@ -530,6 +531,22 @@ async def test_writes_may_be_in_a_redis_of_their_own(cache, table):
             with running_client(server) as client:
                 assert client.keys("*:log") == []
     assert table.values == [("a", 1)]
+
+
+async def test_a_write_that_only_the_stream_has_taken_is_persisted(cache, redis_server, table):
+    """What raises is the purge: other processes may not know that what they have is old."""
+    with running_redis() as server:
+        async with opened(server.url) as lost:
+            behind = WriteBehind(lost, table.persist, store=redis_server.url + "?timeout=5s")
+            await behind.write("a", 1, ttl=60)
+            server.stop()
+            with pytest.raises(PurgeNotAcknowledged):
+                await behind.write("a", 2, ttl=60)
+            assert await behind.pending("a") == 2
+            assert await lost.get("a") is None
+            async with behind:
+                await emptied(behind)
+    assert table.of("a") == [1, 2]
 
 
 @pytest.mark.parametrize("servers", ["cluster", "sentinels"])

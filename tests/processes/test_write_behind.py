@@ -50,9 +50,8 @@ class Flushers:
 
     def kill(self, number: int) -> None:
         """Kill the process of that number, and let another one stand by."""
+        gone(self.processes.pop(number))
         self.start()
-        process = self.processes.pop(number)
-        gone(process)
 
     def end(self) -> list[int]:
         """Have all of them end in their own way; what they return."""

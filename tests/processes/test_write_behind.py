@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 WRITES = int(os.environ.get("WRITE_BEHIND_WRITES", "1500"))
 KEYS = WRITES // 50
 WRITERS = 10
+SLOW = 2
+"""Flushers that may lose their lease as this machine has other work, and repeat a batch too."""
 KILLS = max(3, WRITES // 1000)
 
 
@@ -89,12 +91,12 @@ async def write_all(behind: WriteBehind) -> None:
     await asyncio.gather(*(write_to(keys[first::WRITERS]) for first in range(WRITERS)))
 
 
-async def reaches(table, rows: int) -> int:
-    """Wait until so many writes have been persisted; who has persisted the last one."""
+async def reaches(table, rows: int, them: Flushers) -> int:
+    """Wait until so many writes have been persisted; who, of those that live, did the last."""
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
         found = table.execute("SELECT number, process FROM history ORDER BY 1 DESC").fetchone()
-        if found is not None and found[0] >= rows:
+        if found is not None and found[0] >= rows and found[1] in them.processes:
             return found[1]
         await asyncio.sleep(0.01)
     pytest.fail(f"{rows} writes were not persisted")
@@ -112,9 +114,9 @@ async def test_nothing_acknowledged_is_lost_when_flushers_are_killed(tmp_path):
             writing = asyncio.create_task(write_all(behind))
             for turn in range(KILLS):
                 rows = random.uniform(turn, turn + 0.9) * WRITES / KILLS
-                them.kill(await reaches(table, round(rows)))
+                them.kill(await reaches(table, round(rows), them))
             await writing
-            await reaches(table, WRITES)
+            await reaches(table, WRITES, them)
             assert them.end() == [0, 0]
         backlog = await behind.backlog()
         await cache.close()
@@ -128,7 +130,7 @@ async def test_nothing_acknowledged_is_lost_when_flushers_are_killed(tmp_path):
         assert values[-1] == WRITES // KEYS - 1
     assert set(latest.values()) == {WRITES // KEYS - 1}
     repeated = len(history) - WRITES
-    assert repeated <= KILLS * BATCH
+    assert repeated <= (KILLS + SLOW) * BATCH
     seconds = time.monotonic() - began_at
     sys.stdout.write(
         f"{WRITES} writes to {KEYS} keys, {KILLS} flushers killed: all persisted in order, "

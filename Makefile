@@ -106,7 +106,7 @@ simulate: $(STAMP)test ## Run the simulation of processes and faults at length (
 	@SIMULATION_SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest -q tests/simulation
 
 write-behind: $(STAMP)test ## Kill those who persist writes while they do, at length (WRITES=10000)
-	@sh tests/ensure-redis.sh
+	@sh tests/ensure.sh redis-server
 	@WRITE_BEHIND_WRITES=$(or $(WRITES),10000) $(BIN)/python -m pytest -q -s tests/processes/test_write_behind.py
 
 conformance: $(STAMP)test ## Run the HTTP cache tests of cache-tests.fyi (needs Node and npm)

@@ -77,6 +77,9 @@ class Cache(DataCache):
         ConfigurationError: A setting cannot be used.
     """
 
+    _make_log: Callable[[], PurgeLog] = PurgeLog
+    """Makes what remembers the purges."""
+
     def __init__(
         self,
         *,
@@ -102,13 +105,14 @@ class Cache(DataCache):
         self.store: Store = open_store(
             settings.store if store is None else store, settings.namespace, clock, seal
         )
+        self._by = {"user_id": user_id, "authorize": authorize, "types": types}
         self._app: ASGIApp | None = None
         self._is_to_be_warmed = False
         self._warming: asyncio.Task[None] | None = None
         salt = (settings.namespace, settings.version)
         secret = (settings.secret or settings.namespace).encode()
         self._services = Services(
-            holdings=Holdings(self.store, PurgeLog()),
+            holdings=Holdings(self.store, self._make_log()),
             identity=Identity(
                 settings.credentials,
                 secret,

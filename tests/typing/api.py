@@ -30,6 +30,7 @@ from asgi_cache import (
 )
 from asgi_cache.fastapi import describe_caching, get_cache
 from asgi_cache.sqlalchemy import purge_on_commit
+from asgi_cache.testing import Answered, Clock, Kit, assert_hit, assert_stored, controlled
 
 
 async def whose(request: Request) -> str | None:
@@ -189,3 +190,16 @@ def mistakes(app: FastAPI) -> None:
     count()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     CACHE.sync.purge(tag="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     CacheMiddleware(app, cache="a.toml")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test(cache: Cache, response: Answered) -> float:
+    """Test an app."""
+    with controlled(cache, now=0) as kit, kit.disabled():
+        kit.advance(61)
+    async with controlled(cache, store="redis://localhost") as kit:
+        kit.assert_purged(tags=["a"], path="/a", user=7)
+    assert_hit(response)
+    assert_stored(response, name="mine")
+    held: Kit = kit
+    clock: Clock = held.clock
+    return clock()

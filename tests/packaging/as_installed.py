@@ -82,8 +82,13 @@ def look_into(wheel: Path, version: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     about = f"asgi_cache-{version}.dist-info"
-    strange = [name for name in names if not name.startswith(("asgi_cache/", f"{about}/"))]
-    missing = {"asgi_cache/py.typed", f"{about}/licenses/LICENSE"}.difference(names)
+    ours = ("asgi_cache/", "pytest_asgi_cache.py", f"{about}/")
+    strange = [name for name in names if not name.startswith(ours)]
+    missing = {
+        "asgi_cache/py.typed",
+        "pytest_asgi_cache.py",
+        f"{about}/licenses/LICENSE",
+    }.difference(names)
     if strange or missing:
         raise Faulty(f"{wheel.name}: should not hold {strange}, should hold {sorted(missing)}")
 

@@ -98,7 +98,7 @@ def unpacked(sdist: Path, version: str, into: Path) -> Path:
     name = f"asgi_cache-{version}"
     with tarfile.open(sdist) as archive:
         members = archive.getmembers()
-        package = f"{name}/asgi_cache/"
+        package = (f"{name}/asgi_cache/", f"{name}/pytest_asgi_cache.py")
         archive.extractall(
             into, [each for each in members if not each.name.startswith(package)], filter="data"
         )

@@ -22,7 +22,7 @@ schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate write-behind conformance transparency differential peers lock audit clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate write-behind conformance transparency differential peers migrating lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -121,6 +121,9 @@ differential: $(STAMP)test ## Ask Varnish the same at random, and explain what d
 
 peers: $(STAMP)test ## Ask the same of other caches from PyPI, each in an environment of its own
 	@$(BIN)/python -m benchmarks.peers
+
+migrating: $(STAMP)test ## Run the apps of docs/how-to/migrate.md, each with the other cache it comes from
+	@$(BIN)/python -m benchmarks.peers.migrating
 
 lock: $(STAMP)supply ## Choose anew the versions that LOCKED=1 installs, and note their hashes
 	@printf '%s\n' 'hatchling>=1.27' 'hatch-vcs>=0.5' editables | $(BIN)/uv pip compile --quiet --upgrade --universal \

@@ -26,15 +26,15 @@ class NotCompared(Exception):
     """Why a candidate is not in the table."""
 
 
-def prepare(candidate: Candidate) -> str:
-    """Install a candidate, once; the Python that can import it.
+def prepare(candidate: Candidate, purpose: str = "") -> str:
+    """Install a candidate, once for each *purpose*; the Python that can import it.
 
     Raises:
         NotCompared: it says itself that it does not work with a current Starlette.
     """
     if not candidate.requirements:
         return sys.executable
-    home = WORK / f"{candidate.name}-{candidate.version}"
+    home = WORK / f"{candidate.name}-{candidate.version}{purpose}"
     python, state = home / "bin" / "python", home / "installed.json"
     wanted = list(candidate.requirements)
     known = json.loads(state.read_text()) if state.exists() else {}

@@ -40,7 +40,7 @@ __all__ = [
     "controlled",
 ]
 
-PARTS: Final = ("settings", "store", "_services", "_selectors", "_data", "_holdings")
+PARTS: Final = ("settings", "store", "_services", "_selectors", "data", "_holdings")
 """The attributes of a cache that are exchanged for a test."""
 
 OWN: Final = frozenset(

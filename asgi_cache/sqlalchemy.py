@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, cast
 
@@ -168,6 +168,8 @@ class _Ledger:
     """Instances of which the flush that is running writes something."""
     may_be_committed: bool = False
     """It was, or a COMMIT was sent of which nobody has heard what became."""
+    purging: asyncio.Task[None] | None = None
+    """The purge that has begun in an event loop."""
 
     def due(self, savepoint: SessionTransaction | None) -> _Due:
         """Return where to note what *savepoint* makes untrue."""
@@ -222,9 +224,11 @@ class _Hook:
             self.ledger(session).updated.clear()
 
     def after_commit(self, session: Session) -> None:
-        """Have what a savepoint has noted count for what it stands in."""
+        """Begin to purge; have what a savepoint has noted count for what it stands in."""
         ledger, savepoint = self.ledger(session), session.get_nested_transaction()
-        if savepoint is not None and savepoint in ledger.dues:
+        if savepoint is None:
+            self._begin(ledger)  # now: to give back connections may fail, or be cancelled
+        elif savepoint in ledger.dues:
             outer = savepoint.parent
             while outer is not None and not outer.nested:
                 outer = outer.parent
@@ -240,28 +244,36 @@ class _Hook:
         elif ended.parent is None:
             ledger: _Ledger | None = session.info.pop(self, None)
             if ledger is not None and ledger.may_be_committed:
-                named = ledger.due(None).named
-                if named:
-                    self._purge(named)
+                self._purge(ledger)
 
-    def _purge(self, named: Named) -> None:
-        """Purge, and wait for that, unless this is a thread whose event loop would halt."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+    def _begin(self, ledger: _Ledger) -> None:
+        """Begin to purge what there is, in the event loop of this thread, if it has one."""
+        named = ledger.due(None).named
+        if named and ledger.purging is None:
+            with suppress(RuntimeError):
+                loop = asyncio.get_running_loop()
+                ledger.purging = loop.create_task(self._purge_async(named))
+                self._tasks.add(ledger.purging)
+                ledger.purging.add_done_callback(self._tasks.discard)
+
+    def _purge(self, ledger: _Ledger) -> None:
+        """Wait for the purge, unless this is a thread whose event loop would halt."""
+        self._begin(ledger)
+        if ledger.purging is not None:
+            with suppress(MissingGreenlet):  # if it is no session of AsyncSession's
+                await_only(_ended(ledger.purging))
+        elif named := ledger.due(None).named:
             with _commit_holds():
                 self._cache.sync.purge(**named)
-            return
-        try:
-            await_only(self._purge_async(named))
-        except MissingGreenlet:  # it is no session of AsyncSession's
-            task = loop.create_task(self._purge_async(named))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
     async def _purge_async(self, named: Named) -> None:
         with _commit_holds():
             await self._cache.purge(**named)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Wait for *task*, which goes on if nobody waits any more."""
+    await asyncio.shield(task)
 
 
 @contextmanager

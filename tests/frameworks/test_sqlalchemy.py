@@ -148,8 +148,9 @@ async def test_a_plain_session_in_an_event_loop_leaves_the_purge_to_it(plain):
 
 
 @pytest.mark.anyio
-async def test_a_commit_that_is_cancelled_purges_if_it_may_have_happened(plain):
-    """A client that has gone may leave a COMMIT behind that was sent."""
+@pytest.mark.parametrize("moment", ["commit", "reset"])
+async def test_a_commit_that_is_cancelled_purges_if_it_may_have_happened(plain, moment):
+    """A client that has gone may leave a COMMIT behind that was sent, or that is done."""
     tagged = await Tagged(*PURGED).filled()
     engine = create_async_engine(str(plain.engine.url).replace("sqlite:", "sqlite+aiosqlite:"))
     sessions = async_sessionmaker(engine)
@@ -161,7 +162,7 @@ async def test_a_commit_that_is_cancelled_purges_if_it_may_have_happened(plain):
             await session.commit()
 
     writing = asyncio.create_task(write())
-    event.listen(engine.sync_engine, "commit", lambda connection: writing.cancel())
+    event.listen(engine.sync_engine, moment, lambda *_: writing.cancel())
     await asyncio.wait([writing])
     await engine.dispose()
     assert writing.cancelled()

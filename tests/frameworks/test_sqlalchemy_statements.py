@@ -85,6 +85,23 @@ def test_a_statement_that_is_rolled_back_purges_nothing(plain, tagged):
     assert tagged.purged_now() == set()
 
 
+UNSEEN = {
+    "save-objects": lambda session: session.bulk_save_objects([Task()]),
+    "insert-mappings": lambda session: session.bulk_insert_mappings(Task, [{"owner_id": 1}]),
+    "update-mappings": lambda session: session.bulk_update_mappings(Task, [{"id": 1}]),
+    "text": lambda session: session.execute(text("DELETE FROM tasks")),
+    "connection": lambda session: session.connection().execute(delete(Task)),
+}
+
+
+@pytest.mark.parametrize("write", UNSEEN.values(), ids=UNSEEN)
+def test_what_no_event_tells_of_purges_nothing(plain, tagged, write):
+    """The page for users lists these: SQLAlchemy has no event for them that knows the model."""
+    purge_on_commit(plain.sessions, tagged.cache, TAGS)
+    plain.transact(write, tagged)
+    assert tagged.purged_now() == set()
+
+
 def test_more_tags_than_a_purge_should_have_are_everything(plain, tagged):
     """That is short, and true."""
     purge_on_commit(plain.sessions, tagged.cache, {Task: "task:{id}"})

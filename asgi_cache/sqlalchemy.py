@@ -227,6 +227,7 @@ class _Hook:
         """Begin to purge; have what a savepoint has noted count for what it stands in."""
         ledger, savepoint = self.ledger(session), session.get_nested_transaction()
         if savepoint is None:
+            ledger.may_be_committed = True
             self._begin(ledger)  # now: to give back connections may fail, or be cancelled
         elif savepoint in ledger.dues:
             outer = savepoint.parent

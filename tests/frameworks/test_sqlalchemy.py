@@ -74,6 +74,15 @@ def test_a_session_that_is_closed_uncommitted_purges_nothing(plain, tagged):
     assert tagged.purged_now() == set()
 
 
+def test_a_commit_ends_the_savepoints_that_are_open(plain, tagged):
+    """They are released with the transaction that they are in."""
+    purge_on_commit(plain.sessions, tagged.cache, TAGS)
+    with plain.sessions.begin() as session:
+        session.begin_nested()
+        move(session)
+    assert tagged.purged_now() == {"task:1", "tasks:1", "tasks:2"}
+
+
 def test_one_session_after_another_transaction_begins_anew(plain, tagged):
     """Nothing of what was rolled back is left for the next commit."""
     purge_on_commit(plain.sessions, tagged.cache, TAGS)

@@ -337,3 +337,22 @@ async def test_a_put_that_another_purge_crosses_stores_nothing(tag, expected):
     cache = Cache(store=Busy())
     await cache.put("a", "new", ttl=60, tags=[tag])
     assert await cache.get("a") == expected
+
+
+@pytest.mark.parametrize(
+    "purge",
+    [
+        pytest.param({"everything": True}, id="everything"),
+        pytest.param({"tags": "project:7"}, id="ancestor"),
+    ],
+)
+async def test_a_wider_purge_during_a_write_keeps_its_value_out(memory, purge):
+    """Whatever purges the value counts, not only what names exactly its own tags."""
+
+    @memory.writes("a", ttl=60, tags=["project:7/tasks"])
+    async def write():
+        await memory.purge(**purge)
+        return "old"
+
+    await write()
+    assert await memory.get("a") is None

@@ -349,3 +349,12 @@ def test_own_durations_are_known_to_decorators():
     """A volatility class of the settings is one in a decorator, too."""
     app = serving(Route("/", handler(cached("glacial"))), durations={"glacial": "1d"})
     app.cache.read_routes()
+
+
+async def test_apps_that_share_a_cache_have_rules_of_their_own():
+    """What a handler of one app states says nothing of a route of another."""
+    cache = Cache()
+    one = CacheMiddleware(Starlette(routes=[Route("/me", handler())]), cache=cache)
+    other = Starlette(routes=[Route("/me", handler(cached(60, public=True)))])
+    CacheMiddleware(other, cache=cache)
+    assert HIT not in await statuses(one, "/me", "/me")

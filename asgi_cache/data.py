@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
@@ -44,6 +45,9 @@ from asgi_cache.services import Services
 from asgi_cache.stores.base import Held
 from asgi_cache.tags import EVERYTHING, cache_tags, data_tag, is_writable, named_tag, with_ancestors
 from asgi_cache.targets import Target
+
+_being_made: ContextVar[frozenset[str]] = ContextVar("asgi_cache_values", default=frozenset())
+"""The keys of the values that are made around what runs: nobody waits there for one of them."""
 
 ANEW: Final = ((b"cache-control", b"no-cache"),)
 """The fields of a request that wants nothing that is stored."""
@@ -133,6 +137,8 @@ class Data:
     ) -> Any:
         """Return the value under *target*'s key, which *make* makes if it is not there.
 
+        If it is asked for by what makes it, that would wait for itself; so it is made then.
+
         Raises:
             Exception: What *make* raised.
             UnsupportedValue: What it returned cannot be stored.
@@ -140,7 +146,9 @@ class Data:
         looked = self._look(target)
         if not isinstance(looked, dict):
             return looked[0]
-        question = _Question(self.types, make, tags)
+        question = _Question(self.types, make, tags, target.url)
+        if target.url in _being_made.get():
+            return self.types.unpack(await question.answer())
         answer = await self._ask(target, question, looked)
         try:
             return self.types.unpack(answer)
@@ -165,7 +173,7 @@ class Data:
         Nobody knows what it has written if it fails, unless it says that this is nothing.
         """
         await self.know_log(target)
-        with self._holdings.log.watching(names) as watch:
+        with self.watching(tags, names) as watch:
             try:
                 value = await run()
             except BacklogFull:
@@ -177,6 +185,10 @@ class Data:
             born = await self._holdings.purge(names)
             await self.put(target, value, tags, born, watch)
         return value
+
+    def watching(self, tags: Sequence[str], names: Sequence[str]) -> AbstractContextManager[Watch]:
+        """Count what voids a value with *tags* meanwhile, whoever purges it and however."""
+        return self._holdings.log.watching([*names, *with_ancestors(tags), EVERYTHING])
 
     async def purge(self, names: Sequence[str]) -> None:
         """Void what carries any of *names*, as the log has them."""
@@ -251,20 +263,31 @@ class Data:
 class _Question:
     """The app that answers one question: with what *make* returns, packed."""
 
-    def __init__(self, types: DataTypes, make: Callable[[], Any], tags: Sequence[str]) -> None:
-        self.types = types
+    def __init__(
+        self, types: DataTypes, make: Callable[[], Any], tags: Sequence[str], name: str
+    ) -> None:
+        self._types = types
+        self._name = name
         self._make = make
         self._tags = tags
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         del scope, receive
-        made = self._make()
-        body = self.types.pack(await made if isawaitable(made) else made)
+        body = await self.answer()
         cache_tags(*self._tags)
         length = (b"content-length", b"%d" % len(body))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": body})
+
+    async def answer(self) -> bytes:
+        """Return what is made, packed."""
+        token = _being_made.set(_being_made.get() | {self._name})
+        try:
+            made = self._make()
+            return self._types.pack(await made if isawaitable(made) else made)
+        finally:
+            _being_made.reset(token)
 
 
 class _Client(Nobody):

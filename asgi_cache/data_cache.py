@@ -124,7 +124,7 @@ class DataCache:
         target = self.data.target(key, self.data.rule(ttl))
         names = purged_with(key, (*tags, *purge))
         await self.data.know_log(target)
-        with self._holdings.log.watching(names) as watch:
+        with self.data.watching(tags, names) as watch:
             born = await self._holdings.purge(names)
             await self.data.put(target, value, tags, born, watch)
 

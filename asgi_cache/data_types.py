@@ -89,7 +89,7 @@ class DataTypes:
         """
         try:
             packed: bytes = _msgpack.packb(value, default=self._extension, strict_types=True)
-        except (OverflowError, ValueError, UnicodeError) as error:
+        except (OverflowError, RecursionError, ValueError, UnicodeError) as error:
             raise UnsupportedValue(f"{shorten(value)} cannot be stored: {error}") from None
         return packed
 

@@ -125,11 +125,11 @@ class Memoized(Generic[P, R]):
         self._threads = threads
         self._is_async = inspect.iscoroutinefunction(function)
 
-    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+    def key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the key of the result for these arguments: ``cache.purge(key=f.key(7))``."""
         return self._arguments.key(self._arguments.bound(args, kwargs))
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the result: a stored one, or that of the function."""
         arguments = self._arguments.bound(args, kwargs)
         function = partial(self.__wrapped__, *args, **kwargs)

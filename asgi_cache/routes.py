@@ -6,12 +6,15 @@ it: by asking each in its turn whether it matches.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import isclass
 from types import MappingProxyType
 from typing import Any, Final, cast
+from weakref import ReferenceType, ref
 
 from starlette.routing import BaseRoute
 from starlette.routing import Match as Matched
@@ -23,6 +26,8 @@ from asgi_cache.patterns import METHODS, STORABLE
 from asgi_cache.policy.invalidation import SAFE_METHODS
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import Match, RuleReader
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -66,12 +71,15 @@ class Routes:
 
     def __init__(self, reader: RuleReader) -> None:
         self._reader = reader
-        self._app: object = None
+        self._apps: list[ReferenceType[Any]] = []
         self._nodes: tuple[_Node, ...] | None = None
 
     def attach(self, app: object) -> None:
         """Take note of *app*, whose routes may not be complete yet."""
-        self._app, self._nodes = app, None
+        self._apps = [known for known in self._apps if known() is not app]
+        with suppress(TypeError):  # what nothing can refer to weakly is no app of Starlette's
+            self._apps.append(ref(app))
+        self._nodes = None
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -92,13 +100,18 @@ class Routes:
             ConfigurationError: What a handler states is no rule.
         """
         if self._nodes is None:
-            routes = _routes_of(self._app) or _routes_of(scope.get("app"))
-            nodes = tuple(self._nodes_of(routes, "", frozenset()))
-            nodes = nodes if any(node.says_something for node in nodes) else ()
-            if not routes and "app" not in scope:
-                return nodes  # a request may know more
-            self._nodes = nodes
+            apps = [app for app in (known() for known in self._apps) if app is not None]
+            tables = [self._table_of(_routes_of(app)) for app in apps]
+            if not any(tables) and "app" in scope:
+                tables = [self._table_of(_routes_of(scope["app"]))]
+            elif not any(map(_routes_of, apps)):
+                return ()  # a request may know more
+            self._nodes = tables[-1] if _agree(tables) else ()
         return self._nodes
+
+    def _table_of(self, routes: Sequence[Any]) -> tuple[_Node, ...]:
+        nodes = tuple(self._nodes_of(routes, "", frozenset()))
+        return nodes if any(node.says_something for node in nodes) else ()
 
     def _nodes_of(
         self, routes: Sequence[Any], prefix: str, parameters: frozenset[str]
@@ -169,6 +182,27 @@ def _match(nodes: Sequence[_Node], scope: Scope) -> Match | None:
         only_adds, said_by = stated.only_adds, "its handler"
         return Match(stated.rule, node.pattern, params, only_adds=only_adds, said_by=said_by)
     return None
+
+
+def _agree(tables: Sequence[tuple[_Node, ...]]) -> bool:
+    """Whether all apps behind one cache state the same; else nothing of it can be heeded.
+
+    Nobody could tell whose route a request is for.
+    """
+    stated = [list(_all_stated(table)) for table in tables]
+    if all(each == stated[-1] for each in stated):
+        return True
+    logger.error(
+        "one Cache is in front of several apps, and their handlers state different rules, "
+        "which are ignored: give each app a Cache of its own"
+    )
+    return False
+
+
+def _all_stated(nodes: Sequence[_Node]) -> Iterator[tuple[str, Mapping[str, _Stated]]]:
+    for node in nodes:
+        yield node.pattern, node.stated
+        yield from _all_stated(node.below or ())
 
 
 def _patterns(nodes: Sequence[_Node]) -> Iterator[str]:

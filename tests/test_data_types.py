@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import reduce
 from typing import NamedTuple
 from uuid import UUID
 
@@ -136,12 +137,18 @@ def test_an_own_way_to_store_a_type_is_taken():
     assert TYPES.unpack(TYPES.pack([Money(5)])) == [Money(5)]
 
 
+DEEP = reduce(lambda inner, _: (inner,), range(3000), 0)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         pytest.param({"a": object()}, "is a builtins.object, and nobody said how", id="object"),
         pytest.param([Point], "is a builtins.type", id="class"),
         pytest.param("\ud800", "cannot be stored", id="surrogate"),
+        pytest.param(
+            reduce(lambda inner, _: (inner,), range(3000), 0), "cannot be stored", id="deep"
+        ),
     ],
 )
 def test_what_cannot_be_stored_is_refused_by_name(value, message):

@@ -127,6 +127,32 @@ async def test_a_method_is_memoized_without_its_instance(memory):
     assert [await Repository().load(1), await Repository().load(1)] == [1, 1]
 
 
+async def test_parameters_may_be_called_anything(memory):
+    """Also what the decorator calls its own."""
+
+    @memory.memoize("5m")
+    async def echo(self, function, arguments):
+        return [self, function, arguments]
+
+    assert await echo(self=1, function=2, arguments=3) == [1, 2, 3]
+    assert echo.key(self=1, function=2, arguments=3) == echo.key(1, 2, 3)
+
+
+async def test_a_result_that_asks_for_itself_does_not_wait_for_itself(cache):
+    """It is made where it is asked for, whatever stands between."""
+
+    @cache.memoize(60, key="same")
+    async def count(n):
+        return n if n == 0 else await between(n - 1)
+
+    @cache.memoize(60, key="between")
+    async def between(n):
+        return 1 + await count(n)
+
+    assert await count(3) == 3
+    assert await cache.get("same") == 3
+
+
 async def test_a_memoized_function_looks_like_the_function(memory):
     """Frameworks that ask for its signature see it."""
 

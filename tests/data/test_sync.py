@@ -65,6 +65,18 @@ def test_memoized_functions_may_call_one_another():
     cache.sync.close()
 
 
+def test_a_plain_function_that_asks_for_itself_does_not_wait_for_itself():
+    """Though each step is in a thread of its own."""
+    cache = Cache()
+
+    @cache.memoize(60, key="same")
+    def count(n):
+        return 1 + count(n - 1) if n else 0
+
+    assert count(3) == 3
+    cache.sync.close()
+
+
 def test_what_fails_in_a_thread_is_raised_in_it():
     """With the error's own type."""
     cache = Cache()

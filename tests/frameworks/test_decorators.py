@@ -351,10 +351,35 @@ def test_own_durations_are_known_to_decorators():
     app.cache.read_routes()
 
 
-async def test_apps_that_share_a_cache_have_rules_of_their_own():
-    """What a handler of one app states says nothing of a route of another."""
+async def test_apps_that_share_a_cache_and_differ_have_nothing_stored_by_their_handlers(caplog):
+    """Nobody can tell which of them a rule is for; the log says what to do."""
     cache = Cache()
     one = CacheMiddleware(Starlette(routes=[Route("/me", handler())]), cache=cache)
     other = Starlette(routes=[Route("/me", handler(cached(60, public=True)))])
     CacheMiddleware(other, cache=cache)
     assert HIT not in await statuses(one, "/me", "/me")
+    assert [r.message for r in caplog.records] == [
+        "one Cache is in front of several apps, and their handlers state different rules, "
+        "which are ignored: give each app a Cache of its own"
+    ]
+
+
+async def test_apps_that_share_a_cache_and_are_made_alike_are_cached():
+    """As where each test makes the app anew."""
+    cache = Cache()
+    apps = [serving(Route("/", handler(cached(60))), cache=cache) for _ in range(2)]
+    assert await statuses(apps[0], "/") + await statuses(apps[1], "/") == [MISS, HIT]
+
+
+async def test_an_app_may_be_any_object():
+    """Also one that can be neither compared by hash nor referred to weakly."""
+
+    class Bare:
+        __slots__ = ()
+        __hash__ = None
+
+        async def __call__(self, scope, receive, send):
+            await PlainTextResponse("")(scope, receive, send)
+
+    app = CacheMiddleware(Bare(), rules={"/": 60})
+    assert await statuses(app, "/", "/") == [MISS, HIT]

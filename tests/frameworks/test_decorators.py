@@ -358,10 +358,8 @@ async def test_apps_that_share_a_cache_and_differ_have_nothing_stored_by_their_h
     other = Starlette(routes=[Route("/me", handler(cached(60, public=True)))])
     CacheMiddleware(other, cache=cache)
     assert HIT not in await statuses(one, "/me", "/me")
-    assert [r.message for r in caplog.records] == [
-        "one Cache is in front of several apps, and their handlers state different rules, "
-        "which are ignored: give each app a Cache of its own"
-    ]
+    (record,) = caplog.records
+    assert "give each app a Cache of its own" in record.message
 
 
 async def test_apps_that_share_a_cache_and_are_made_alike_are_cached():

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cache_under_test() -> Cache:
-    """Return the cache that `cache_kit` controls: override this to return your app's own."""
-    from asgi_cache import Cache  # noqa: PLC0415 - see above
-
-    return Cache()
+    """Return the cache that `cache_kit` controls: which one, a fixture of the app's tests says."""
+    pytest.fail(
+        "cache_kit controls your app's Cache: write a fixture cache_under_test that returns it",
+        pytrace=False,
+    )
 
 
 @pytest.fixture

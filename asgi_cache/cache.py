@@ -273,9 +273,8 @@ class Cache(DataCache):
         located = absolute(url, self.settings.base_url or "http://localhost")
         scope = warming_scope(located, self.settings.root_path, headers or {}, user)
         services = self._services_for(user)
-        return await explain(
-            services, {**scope, "method": method}, status, as_fields(answered or {})
-        )
+        scope["method"], fields = method, as_fields(answered or {})
+        return await explain(services, scope, status, fields, knows_app=self._app is not None)
 
     def _services_for(self, user: str | int | None) -> Services:
         """Return what serves a request of *user*, where that is known beforehand."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from starlette.types import Scope
 
@@ -27,6 +27,8 @@ NO_TARGET = (
     "no key can be made of it: its Host field is missing from hosts=, or is none, or path and "
     "query are too long; the app answers it, and nothing is stored"
 )
+
+UNKNOWN = "; but what handlers state is not known before the app has started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,18 @@ class Explanation:
         return "\n".join(f"{name:<{width}}  {text}" for name, text in lines)
 
 
-async def explain(services: Services, scope: Scope, status: int, answered: Fields) -> Explanation:
-    """Say what would become of a request that the app answers with *status* and such fields."""
+async def explain(
+    services: Services, scope: Scope, status: int, answered: Fields, *, knows_app: bool
+) -> Explanation:
+    """Say what would become of a request that the app answers with *status* and such fields.
+
+    Without the app nobody knows what its handlers state.
+    """
+    said = await _explain(services, scope, status, answered)
+    return said if knows_app else replace(said, rule=said.rule + UNKNOWN)
+
+
+async def _explain(services: Services, scope: Scope, status: int, answered: Fields) -> Explanation:
     targets, method = services.targets, scope["method"]
     target = targets.resolve(scope, method)
     request = f"{method} {target.url if target else scope['path']}"

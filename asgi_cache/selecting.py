@@ -72,7 +72,8 @@ class Selectors:
     def _route(self, pattern: str) -> str:
         patterns = self._targets.patterns
         if pattern not in patterns:
-            raise ValueError(f"route={pattern!r} is no rule's pattern{suggest(pattern, patterns)}")
+            near = suggest(pattern, patterns) if patterns else ": no rule is known here"
+            raise ValueError(f"route={pattern!r} is no rule's pattern{near}")
         return pattern
 
 

@@ -86,6 +86,14 @@ async def test_no_secret_is_shown(cache):
     assert ("authorization", "...") in said.key
 
 
+async def test_what_handlers_state_is_said_to_be_unknown_without_an_app(cache):
+    """Else a script would be told that nothing is stored."""
+    unknown = "what handlers state is not known before the app has started"
+    assert unknown in str(await cache.explain("GET", "/other"))
+    CacheMiddleware(App(), cache=cache)
+    assert unknown not in str(await cache.explain("GET", "/other"))
+
+
 async def test_what_a_handler_states_is_said_to_be_its_own():
     """And which rule of the mapping it comes before."""
 

@@ -313,17 +313,12 @@ def test_the_fixtures_work_as_the_page_shows_them(pytester):
     done.assert_outcomes(passed=4)
 
 
-def test_a_cache_of_one_s_own_needs_no_fixture_of_the_user_s(pytester):
-    """Where an app takes its cache as an argument, the kit brings one."""
-    pytester.makepyfile("""
-        from asgi_cache import Cache
-        from asgi_cache.testing import Clock
-
-        def test_kit(cache_kit):
-            assert isinstance(cache_kit.cache, Cache)
-            assert isinstance(cache_kit.clock, Clock)
-    """)
-    pytester.runpytest_subprocess("-W", "error", "-p", "no:cov").assert_outcomes(passed=1)
+def test_the_kit_asks_whose_cache_it_is_to_control(pytester):
+    """That of nobody would let tests pass that share what the app has stored."""
+    pytester.makepyfile("def test_kit(cache_kit): ...")
+    done = pytester.runpytest_subprocess("-W", "error", "-p", "no:cov")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines("cache_kit controls your app's Cache: write a fixture *")
 
 
 def test_runs_without_the_fixtures_import_nothing_of_the_package(pytester):

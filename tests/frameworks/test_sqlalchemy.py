@@ -129,7 +129,7 @@ def test_a_purge_is_acknowledged_when_the_commit_returns(database, redis_server)
 def test_a_commit_holds_though_its_purge_is_not_acknowledged(database, redis_server, caplog):
     """It is logged; this process serves nothing that is untrue, and repeats the purge."""
     redis_server.empty()
-    tagged = Tagged(*PURGED, store=redis_server.url)
+    tagged = Tagged(*PURGED, store=redis_server.url + "?timeout=5s")
     tagged.fill()
     purge_on_commit(database.sessions, tagged.cache, TAGS)
     redis_server.stop()

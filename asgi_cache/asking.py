@@ -160,9 +160,14 @@ def primary_key(
     forwarded = FORWARDED.intersection(map(name_of, fields))
     if not forwarded and not rule.vary:  # as is so for most
         return digest((content, partition), after=line)
-    varying = [*sorted(forwarded), *(name.lower().encode() for name in rule.vary)]
+    varying = names_in_key(rule, forwarded)
     selecting = [part for name in varying for part in (name, selecting_value(fields, name))]
     return digest([content, *selecting, partition], after=line)
+
+
+def names_in_key(rule: Rule, forwarded: frozenset[bytes]) -> list[bytes]:
+    """Return the names of the fields that are part of a key, of which *forwarded* are present."""
+    return [*sorted(forwarded), *(name.lower().encode() for name in rule.vary)]
 
 
 def _obstacle(method: str, fields: Fields, names: frozenset[bytes]) -> str | None:

@@ -29,7 +29,7 @@ from asgi_cache.data_cache import DataCache
 from asgi_cache.data_types import DataType, DataTypes
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
-from asgi_cache.explaining import Explanation, as_fields, explain
+from asgi_cache.explaining import Explanation, explain
 from asgi_cache.fill_rate import FillRate
 from asgi_cache.flight import has_background
 from asgi_cache.flights import Flights
@@ -53,7 +53,7 @@ from asgi_cache.tags import TAG_FIELDS, is_writable
 from asgi_cache.targets import Targets
 from asgi_cache.threads import Threads
 from asgi_cache.throttle import Throttle
-from asgi_cache.warming import KnownUser, warm_all, warming_scope
+from asgi_cache.warming import KnownUser, as_fields, warm_all, warming_scope
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that `Cache.close` waits for refreshes that are running."""
@@ -101,48 +101,32 @@ class Cache(DataCache):
                 )
         settings = settings_from_mapping(given, source="Cache", base=settings or Settings())
         self.settings: Settings = settings
-        seal = seal_with(settings.signing_keys, settings.encryption_keys)
         self.store: Store = open_store(
-            settings.store if store is None else store, settings.namespace, clock, seal
+            settings.store if store is None else store,
+            settings.namespace,
+            clock,
+            seal_with(settings.signing_keys, settings.encryption_keys),
         )
         self._by = {"user_id": user_id, "authorize": authorize, "types": types}
         self._app: ASGIApp | None = None
         self._is_to_be_warmed = False
         self._warming: asyncio.Task[None] | None = None
-        salt = (settings.namespace, settings.version)
-        secret = (settings.secret or settings.namespace).encode()
-        self._services = Services(
-            holdings=Holdings(self.store, self._make_log()),
-            identity=Identity(
-                settings.credentials,
-                secret,
-                user_id,
-                authorize,
-                until_token_expires=settings.until_token_expires,
-            ),
-            targets=Targets(
-                compile_rules(settings),
-                Routes(rule_reader(settings)),
-                base_rule(settings),
-                salt,
-                settings.hosts,
-            ),
-            flights=Flights(settings.max_flights),
-            unreleased=Unreleased(),
-            fill_rate=FillRate(clock),
-            throttle=Throttle(clock),
-            clock=clock,
-            targeted=tuple(name.encode() for name in settings.targeted_fields),
-            hidden=frozenset() if settings.show_tags else TAG_FIELDS,
-            name=identifier(settings.cache_status_name) if settings.cache_status else None,
+        identity = Identity(
+            settings.credentials,
+            (settings.secret or settings.namespace).encode(),
+            user_id,
+            authorize,
+            until_token_expires=settings.until_token_expires,
         )
+        holdings = Holdings(self.store, self._make_log())
+        self._services = services_of(settings, holdings, identity, clock)
         self.shortcut: Shortcut = Shortcut(self._services)
+        self._selectors = Selectors(self._services.targets, settings)
         threads = Threads()
-        data = Data(self._services, rule_reader(settings), DataTypes(types), salt)
-        super().__init__(data, self._services.holdings, threads)
+        data = Data(self._services, rule_reader(settings), DataTypes(types), salt_of(settings))
+        super().__init__(data, threads)
         self.sync: SyncCache = SyncCache(self, self, threads)
         """The same for code that is not asynchronous."""
-        self._selectors = Selectors(self._services.targets, settings)
 
     @classmethod
     def from_config(
@@ -174,7 +158,6 @@ class Cache(DataCache):
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, pending: Pending | None
     ) -> None:
         """Answer one HTTP request that the shortcut did not answer, or not yet."""
-        scope[SCOPE_KEY] = self
         self._threads.note_loop()
         waited, begun = 0.0, None
         if pending is not None:
@@ -354,6 +337,37 @@ class Cache(DataCache):
         await self._services.flights.finish(CLOSE_TIMEOUT)
         self._services.unreleased.stop()
         await self.store.close()
+
+
+def salt_of(settings: Settings) -> tuple[str, str]:
+    """Return what every key begins with."""
+    return settings.namespace, settings.version
+
+
+def services_of(
+    settings: Settings, holdings: Holdings, identity: Identity, clock: Callable[[], float]
+) -> Services:
+    """Put the parts of a cache together."""
+    targets = Targets(
+        compile_rules(settings),
+        Routes(rule_reader(settings)),
+        base_rule(settings),
+        salt_of(settings),
+        settings.hosts,
+    )
+    return Services(
+        holdings=holdings,
+        identity=identity,
+        targets=targets,
+        flights=Flights(settings.max_flights),
+        unreleased=Unreleased(),
+        fill_rate=FillRate(clock),
+        throttle=Throttle(clock),
+        clock=clock,
+        targeted=tuple(name.encode() for name in settings.targeted_fields),
+        hidden=frozenset() if settings.show_tags else TAG_FIELDS,
+        name=identifier(settings.cache_status_name) if settings.cache_status else None,
+    )
 
 
 def identifier(name: str) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
@@ -156,11 +156,6 @@ class Data:
             answer = await self._ask(target, question, {}, ANEW)
             return self.types.unpack(answer)
 
-    async def know_log(self, target: Target) -> None:
-        """See that the purge log is known, as it is once anything was looked up."""
-        if not self._holdings.log.identity:
-            await self.get(target)
-
     async def write(
         self,
         target: Target,
@@ -170,10 +165,12 @@ class Data:
     ) -> Any:
         """Have *run* write where values belong, purge *names*, and store what it returned.
 
-        Nobody knows what it has written if it fails, unless it says that this is nothing.
+        Nobody knows what it has written if it fails, unless it says that this is nothing. What
+        voids a value with *tags* meanwhile is counted, whoever purges it and however.
         """
-        await self.know_log(target)
-        with self.watching(tags, names) as watch:
+        if not self._holdings.log.identity:
+            await self.get(target)  # the log is known once anything was looked up
+        with self._holdings.log.watching([*names, *with_ancestors(tags), EVERYTHING]) as watch:
             try:
                 value = await run()
             except BacklogFull:
@@ -183,18 +180,14 @@ class Data:
                     await self._holdings.purge(names)
                 raise
             born = await self._holdings.purge(names)
-            await self.put(target, value, tags, born, watch)
+            await self._put(target, value, tags, born, watch)
         return value
-
-    def watching(self, tags: Sequence[str], names: Sequence[str]) -> AbstractContextManager[Watch]:
-        """Count what voids a value with *tags* meanwhile, whoever purges it and however."""
-        return self._holdings.log.watching([*names, *with_ancestors(tags), EVERYTHING])
 
     async def purge(self, names: Sequence[str]) -> None:
         """Void what carries any of *names*, as the log has them."""
         await self._holdings.purge(names)
 
-    async def put(
+    async def _put(
         self, target: Target, value: object, tags: Sequence[str], born: Birth, watch: Watch
     ) -> None:
         """Store *value*, unless something of its tags was purged besides by who stores it.

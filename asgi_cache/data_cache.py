@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from asgi_cache.data import Data, purged_with
-from asgi_cache.holdings import Holdings
 from asgi_cache.memoize import Arguments, Memoized
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import Duration
@@ -41,10 +40,9 @@ class DataCache:
     like responses and together with them, or by its key.
     """
 
-    def __init__(self, data: Data, holdings: Holdings, threads: Threads) -> None:
+    def __init__(self, data: Data, threads: Threads) -> None:
         self.data: Data = data
         """What is built on values uses this; it is no part of what is promised."""
-        self._holdings = holdings
         self._threads = threads
 
     async def get(self, key: str, default: T | None = None) -> Any | T | None:
@@ -121,12 +119,12 @@ class DataCache:
             StoreUnavailable: It was not stored in time; what is untrue is void.
         """
         self._threads.note_loop()
+
+        async def written() -> object:
+            return value
+
         target = self.data.target(key, self.data.rule(ttl))
-        names = purged_with(key, (*tags, *purge))
-        await self.data.know_log(target)
-        with self.data.watching(tags, names) as watch:
-            born = await self._holdings.purge(names)
-            await self.data.put(target, value, tags, born, watch)
+        await self.data.write(target, written, tags, purged_with(key, (*tags, *purge)))
 
     def memoize(
         self,

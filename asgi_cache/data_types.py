@@ -62,8 +62,6 @@ _BUILT_IN: Final[tuple[DataType[Any], ...]] = (
 )
 """To change their order is to change what stored values mean."""
 
-BUILT_IN_NAMES: Final = tuple(each.type.__name__ for each in _BUILT_IN)
-
 
 class DataTypes:
     """Packs and unpacks values of plain types, of `_BUILT_IN` and of *listed* ones.

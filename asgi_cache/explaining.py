@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from starlette.types import Scope
 
-from asgi_cache.asking import FORWARDED, Asked, Unanswerable, ask
+from asgi_cache.asking import FORWARDED, Asked, Unanswerable, ask, names_in_key
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.identity import NOBODY
 from asgi_cache.outcome import PASSED
@@ -132,11 +131,8 @@ def _of_other_method(target: Target) -> str:
 
 
 def _key_of(scope: Scope, asked: Asked, secret: frozenset[bytes]) -> tuple[tuple[str, str], ...]:
-    target, rule = asked.target, asked.rule
-    names = [
-        *sorted(FORWARDED.intersection(map(name_of, asked.request.fields))),
-        *(name.lower().encode() for name in rule.vary),
-    ]
+    target, present = asked.target, frozenset(map(name_of, asked.request.fields))
+    names = names_in_key(asked.rule, FORWARDED & present)
     shown = {n: b"..." if n in secret else value for n, value in asked.request.fields}
     return (
         ("origin", target.origin),
@@ -186,8 +182,3 @@ def _verdict(services: Services, asked: Asked, status: int, answered: Fields) ->
     source = {"app": "the app says so", "rule": "the rule says so", "guess": "it is a guess"}
     who = source.get(received.freshness.source, "it is to be validated each time")
     return True, f"fresh for {received.lifetime:g} s ({who})"
-
-
-def as_fields(headers: Mapping[str, str]) -> Fields:
-    """Return *headers* as ASGI has them."""
-    return [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers.items()]

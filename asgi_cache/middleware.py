@@ -41,8 +41,9 @@ class CacheMiddleware:
             if isinstance(answer, tuple):
                 await send(answer[0])
                 await send(answer[1])
-            elif isinstance(answer, Pass):
-                scope[SCOPE_KEY] = self.cache
+                return
+            scope[SCOPE_KEY] = self.cache
+            if isinstance(answer, Pass):
                 await self.app(scope, receive, send)
             else:
                 await self.cache.handle(self.app, scope, receive, send, answer)

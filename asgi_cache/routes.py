@@ -72,6 +72,8 @@ class Routes:
     def __init__(self, reader: RuleReader) -> None:
         self._reader = reader
         self._apps: list[ReferenceType[Any]] = []
+        self._tables: list[tuple[_Node, ...]] | None = None
+        """What the handlers of each app state; nothing of apps whose routes are not known."""
         self._nodes: tuple[_Node, ...] | None = None
 
     def attach(self, app: object) -> None:
@@ -79,7 +81,7 @@ class Routes:
         self._apps = [known for known in self._apps if known() is not app]
         with suppress(TypeError):  # what nothing can refer to weakly is no app of Starlette's
             self._apps.append(ref(app))
-        self._nodes = None
+        self._tables = self._nodes = None
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -99,14 +101,17 @@ class Routes:
         Raises:
             ConfigurationError: What a handler states is no rule.
         """
-        if self._nodes is None:
+        if self._nodes is not None:
+            return self._nodes
+        if self._tables is None:
             apps = [app for app in (known() for known in self._apps) if app is not None]
-            tables = [self._table_of(_routes_of(app)) for app in apps]
-            if not any(tables) and "app" in scope:
-                tables = [self._table_of(_routes_of(scope["app"]))]
-            elif not any(map(_routes_of, apps)):
+            routes = [_routes_of(app) for app in apps]
+            self._tables = [self._table_of(each) for each in routes] if any(routes) else []
+        if not self._tables:
+            if "app" not in scope:
                 return ()  # a request may know more
-            self._nodes = tables[-1] if _agree(tables) else ()
+            self._tables = [self._table_of(_routes_of(scope["app"]))]
+        self._nodes = self._tables[-1] if _agree(self._tables) else ()
         return self._nodes
 
     def _table_of(self, routes: Sequence[Any]) -> tuple[_Node, ...]:

@@ -13,8 +13,8 @@ from asgi_cache.targets import Targets
 from asgi_cache.wording import suggest
 
 
-class Named(TypedDict, total=False):
-    """What a purge names, and how; see `Cache.purge`."""
+class Selected(TypedDict, total=False):
+    """What a purge names; see `Cache.purge`."""
 
     tags: str | Iterable[str]
     key: str | Iterable[str]
@@ -22,6 +22,11 @@ class Named(TypedDict, total=False):
     path: str | Iterable[str]
     route: str | Iterable[str]
     user: str | int | None
+
+
+class Named(Selected, total=False):
+    """What a purge names, and how."""
+
     everything: bool
     all_of: bool
     soft: bool

@@ -137,10 +137,11 @@ class Targets:
 
     def _remember(self, line: Line, scope: Scope) -> Target | None:
         """Resolve a line that was not seen lately; one that is long is not remembered."""
-        _, _, host, _, path, raw_path, query = line
+        method, _, host, root_path, path, raw_path, query = line
         if not self._is_host(host.lower()) or len(raw_path or path) + len(query) > LENGTH_LIMIT:
             return None
-        target = self._resolve(line, self._match(line[0], route_path(line[4], line[3]), scope))
+        below = route_path(path, root_path)
+        target = self._resolve(line, below, self._match(method, below, scope))
         if len(target.url) <= MEMO_LENGTH:
             if len(self.known) >= MEMO_ENTRIES:
                 del self.known[next(iter(self.known))]
@@ -174,9 +175,9 @@ class Targets:
             self._joined[both] = stated.joined(match)
         return stated.before(match, self._joined[both])
 
-    def _resolve(self, line: Line, match: Match | None) -> Target:
+    def _resolve(self, line: Line, below: str, match: Match | None) -> Target:
         method, scheme, host, root_path, path, raw_path, query = line
-        host, below = host.lower(), route_path(path, root_path)
+        host = host.lower()
         rule = self._unruled if match is None else match.rule
         pattern, params = (match.pattern, match.params) if match else (None, {})
         if raw_path is None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Protocol, TypedDict, Unpack
+from typing import Any, Final, Protocol, Unpack
 from uuid import uuid4
 
 from http_sf import StructuredFieldError, parse
@@ -23,6 +23,7 @@ from asgi_cache.cache import Cache
 from asgi_cache.outcome import PASSED
 from asgi_cache.policy.storing import CLAUSES
 from asgi_cache.purging import PurgeLog
+from asgi_cache.selecting import Selected
 from asgi_cache.shortcut import Shortcut
 from asgi_cache.stores.base import Purge
 from asgi_cache.stores.memory import MemoryStore
@@ -40,7 +41,7 @@ __all__ = [
     "controlled",
 ]
 
-PARTS: Final = ("settings", "store", "_services", "_selectors", "data", "_holdings")
+PARTS: Final = ("settings", "store", "_services", "_selectors", "data")
 """The attributes of a cache that are exchanged for a test."""
 
 OWN: Final = frozenset(
@@ -212,17 +213,6 @@ class _Twin(Cache):
     _make_log: Callable[[], PurgeLog] = _NotedPurges
 
 
-class Purged(TypedDict, total=False):
-    """What `Kit.assert_purged` is asked about; as in `Cache.purge`."""
-
-    tags: str | Iterable[str]
-    key: str | Iterable[str]
-    url: str | Iterable[str]
-    path: str | Iterable[str]
-    route: str | Iterable[str]
-    user: str | int | None
-
-
 class Kit:
     """A cache under control: its clock, and what was purged since the test began."""
 
@@ -253,7 +243,7 @@ class Kit:
             parts["_services"] = services
             _exchange_contents(self.cache.shortcut, shortcut)
 
-    def assert_purged(self, **named: Unpack[Purged]) -> None:
+    def assert_purged(self, **named: Unpack[Selected]) -> None:
         """Assert that a purge since the test began voids what each of these names.
 
         A purge of what stands above voids it too: of ``project:7`` the tag ``project:7/tasks``,
@@ -335,7 +325,7 @@ class controlled(AbstractContextManager[Kit], AbstractAsyncContextManager[Kit]):
         if app is not None:
             twin.attach(app)
         self._exchange(twin)
-        log = vars(self._cache)["_holdings"].log
+        log = vars(self._cache)["_services"].holdings.log
         return Kit(self._cache, clock, log.noted)
 
     def __exit__(self, *_: object) -> None:

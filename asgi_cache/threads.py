@@ -25,7 +25,6 @@ class Threads:
 
     def __init__(self) -> None:
         self._loop: AbstractEventLoop | None = None
-        self._own: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def note_loop(self) -> None:
@@ -71,8 +70,7 @@ class Threads:
     def _begin_loop(self) -> AbstractEventLoop:
         loop, runs = asyncio.new_event_loop(), threading.Event()
         loop.call_soon(runs.set)
-        self._own = threading.Thread(target=loop.run_forever, name="asgi-cache", daemon=True)
-        self._own.start()
+        threading.Thread(target=loop.run_forever, name="asgi-cache", daemon=True).start()
         runs.wait()
         return loop
 

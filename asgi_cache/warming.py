@@ -61,13 +61,17 @@ class KnownUser(Identity):
         return self._identity.until(fields)
 
 
+def as_fields(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return *headers* as ASGI has them."""
+    return [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers.items()]
+
+
 def warming_scope(
     url: str, root_path: str, headers: Mapping[str, str], user: str | int | None
 ) -> Scope:
     """Return the scope of a GET request for *url*, as a server would make it."""
     split = urlsplit(url)
-    fields = [(b"host", split.netloc.encode())]
-    fields += [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers.items()]
+    fields = [(b"host", split.netloc.encode()), *as_fields(headers)]
     port = split.port or (443 if split.scheme == "https" else 80)
     scope: Scope = {
         "type": "http",

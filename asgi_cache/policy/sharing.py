@@ -94,11 +94,6 @@ def _shared_name(name: bytes) -> bytes:
     return name
 
 
-def is_shared(field: Field) -> bool:
-    """Whether it is this very *field* that equal ones are replaced by."""
-    return _fields.get(field) is field
-
-
 def is_shared_name(name: bytes) -> bool:
     """Whether it is this very *name*."""
     return _names.get(name) is name

@@ -262,11 +262,12 @@ async def test_what_a_write_returns_is_the_value_from_now_on(cache):
 
 async def test_nothing_old_is_read_once_a_write_has_returned(memory):
     """A read that began before it, and saw what was there, is not used after it."""
-    row, go = ["old"], asyncio.Event()
+    row, begun, go = ["old"], asyncio.Event(), asyncio.Event()
 
     @memory.memoize("5m", key="row")
     async def load():
         seen = row[0]
+        begun.set()
         await go.wait()
         return seen
 
@@ -276,7 +277,7 @@ async def test_nothing_old_is_read_once_a_write_has_returned(memory):
         return value
 
     reading = asyncio.create_task(load())
-    await asyncio.sleep(0.001)
+    await begun.wait()
     await write("new")
     go.set()
     assert await reading == "old"
@@ -286,7 +287,7 @@ async def test_nothing_old_is_read_once_a_write_has_returned(memory):
 @pytest.mark.parametrize("last", [0, 1], ids=["in-order", "crossed"])
 async def test_of_two_writes_at_once_neither_is_stored(memory, last):
     """They may end here in another order than in the database."""
-    gates = [asyncio.Event(), asyncio.Event()]
+    begun, gates = ([asyncio.Event(), asyncio.Event()] for _ in range(2))
 
     @memory.memoize("5m", key="row")
     async def load():
@@ -294,11 +295,13 @@ async def test_of_two_writes_at_once_neither_is_stored(memory, last):
 
     @memory.writes("row", ttl="5m")
     async def write(number):
+        begun[number].set()
         await gates[number].wait()
         return number
 
     writing = [asyncio.create_task(write(number)) for number in (0, 1)]
-    await asyncio.sleep(0.001)
+    for each in begun:
+        await each.wait()
     for number in (1 - last, last):
         gates[number].set()
         await writing[number]

@@ -11,14 +11,12 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any, Unpack
 
-from http_sf import Token, ser
 from redis.asyncio import Redis
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from asgi_cache.assembly import salt_of, services_of
 from asgi_cache.config import (
     Settings,
-    base_rule,
-    compile_rules,
     load_settings,
     rule_reader,
     settings_from_environment,
@@ -30,18 +28,16 @@ from asgi_cache.data_types import DataType, DataTypes
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.exchange import Exchange
 from asgi_cache.explaining import Explanation, explain
-from asgi_cache.fill_rate import FillRate
 from asgi_cache.flight import has_background
-from asgi_cache.flights import Flights
+from asgi_cache.gathering import stats_of
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Authorize, Identity, UserId
-from asgi_cache.lease import Unreleased
 from asgi_cache.locating import absolute
+from asgi_cache.observe.stats import Stats
 from asgi_cache.options import Options
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
 from asgi_cache.request_body import Nobody
-from asgi_cache.routes import Routes
 from asgi_cache.selecting import Selectors
 from asgi_cache.services import Services
 from asgi_cache.shortcut import Pending, Shortcut
@@ -49,10 +45,8 @@ from asgi_cache.stores.base import Store
 from asgi_cache.stores.sealing import seal_with
 from asgi_cache.stores.urls import open_store
 from asgi_cache.sync import SyncCache
-from asgi_cache.tags import TAG_FIELDS, is_writable
-from asgi_cache.targets import Targets
+from asgi_cache.tags import is_writable
 from asgi_cache.threads import Threads
-from asgi_cache.throttle import Throttle
 from asgi_cache.warming import KnownUser, as_fields, warm_all, warming_scope
 
 CLOSE_TIMEOUT = 5.0
@@ -108,6 +102,7 @@ class Cache(DataCache):
             seal_with(settings.signing_keys, settings.encryption_keys),
         )
         self._by = {"user_id": user_id, "authorize": authorize, "types": types}
+        self._is_counting = settings.metrics
         self._app: ASGIApp | None = None
         self._is_to_be_warmed = False
         self._warming: asyncio.Task[None] | None = None
@@ -149,27 +144,48 @@ class Cache(DataCache):
         settings = settings_from_environment(os.environ if environ is None else environ, stated)
         return cls(settings=settings, store=store, user_id=user_id, authorize=authorize)
 
+    def stats(self) -> Stats:
+        """Return what this cache has counted in this process since it was made."""
+        return stats_of(self._services)
+
     @property
     def fills_refused(self) -> int:
         """How many requests went past the store as a rule's limits of fills were used up."""
         return self._services.fill_rate.refused
 
     async def handle(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, pending: Pending | None
+        self,
+        app: ASGIApp,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        pending: Pending | None,
+        began_at: float,
     ) -> None:
-        """Answer one HTTP request that the shortcut did not answer, or not yet."""
+        """Answer one HTTP request that the shortcut did not answer, or not yet.
+
+        *began_at* is when it came, by `time.perf_counter`.
+        """
         self._threads.note_loop()
         waited, begun = 0.0, None
         if pending is not None:
-            begun, answer = pending.begun, await pending.messages()
+            begun, answer = pending.begun, await pending.answer()
             if answer is not None:
-                head, body = answer
+                head, body, tally = answer
                 await send(head)
                 await send(body)
+                if self._is_counting:
+                    took = time.perf_counter() - began_at
+                    tally.note_hit(head["status"], len(body["body"]), took)
                 return
             waited = pending.waited
         patience = self._services.holdings.patience(waited)
-        await Exchange(self._services, app, scope, receive, send, patience, begun).run()
+        exchange = Exchange(self._services, app, scope, receive, send, patience, begun)
+        try:
+            await exchange.run()
+        finally:
+            if self._is_counting:
+                exchange.count(began_at)
 
     async def purge(  # noqa: PLR0913 - each names something else, and all by keyword
         self,
@@ -337,42 +353,3 @@ class Cache(DataCache):
         await self._services.flights.finish(CLOSE_TIMEOUT)
         self._services.unreleased.stop()
         await self.store.close()
-
-
-def salt_of(settings: Settings) -> tuple[str, str]:
-    """Return what every key begins with."""
-    return settings.namespace, settings.version
-
-
-def services_of(
-    settings: Settings, holdings: Holdings, identity: Identity, clock: Callable[[], float]
-) -> Services:
-    """Put the parts of a cache together."""
-    targets = Targets(
-        compile_rules(settings),
-        Routes(rule_reader(settings)),
-        base_rule(settings),
-        salt_of(settings),
-        settings.hosts,
-    )
-    return Services(
-        holdings=holdings,
-        identity=identity,
-        targets=targets,
-        flights=Flights(settings.max_flights),
-        unreleased=Unreleased(),
-        fill_rate=FillRate(clock),
-        throttle=Throttle(clock),
-        clock=clock,
-        targeted=tuple(name.encode() for name in settings.targeted_fields),
-        hidden=frozenset() if settings.show_tags else TAG_FIELDS,
-        name=identifier(settings.cache_status_name) if settings.cache_status else None,
-    )
-
-
-def identifier(name: str) -> bytes:
-    """Write *name* as RFC 9211, section 2, has it: a token if it is one, else a string."""
-    try:
-        return ser(Token(name)).encode()
-    except ValueError:
-        return ser(name).encode()

@@ -88,6 +88,8 @@ class Settings:
     """Whether responses carry ``Cache-Status`` (RFC 9211)."""
     cache_status_name: str = "asgi-cache"
     """What this cache is called in ``Cache-Status``."""
+    metrics: bool = True
+    """Whether requests are counted and timed, for `Cache.stats` and what reads it."""
     secret: str = field(default="", repr=False)
     """Key for hashing credentials; the same in every process that shares a store."""
     until_token_expires: bool = False

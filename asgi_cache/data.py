@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
+from time import perf_counter
 from typing import Any, Final, cast
 
 from starlette.types import Message, Receive, Scope, Send
@@ -29,6 +30,7 @@ from asgi_cache.errors import (
 from asgi_cache.exchange import Exchange
 from asgi_cache.holdings import Begun, Birth
 from asgi_cache.identity import Identity
+from asgi_cache.observe.tally import UNSEEN
 from asgi_cache.patience import patiently
 from asgi_cache.policy.cache_control import ResponseDirectives
 from asgi_cache.policy.fields import Fields
@@ -115,7 +117,8 @@ class Data:
             params={},
             make_tags=partial(_tags, key),
             state=state,
-            is_passed=False,
+            tally=self._services.observer.values,
+            passing=None,
             is_head=False,
             key=digest([b"GET", b""], after=state),
         )
@@ -124,7 +127,13 @@ class Data:
         """Return the value under *target*'s key in a tuple, if it is there and fresh."""
         looked = self._look(target)
         if not isinstance(looked, dict):
+            self._count("hit")
             return looked
+        found = await self._find(target, looked)
+        self._count("miss" if found is None else "hit")
+        return found
+
+    async def _find(self, target: Target, looked: Begun) -> tuple[Any] | None:
         finding = self._holdings.find(_key(target), (), lambda: target.tags, begun=looked)
         try:
             found = await patiently(self._holdings.patience(), finding)
@@ -145,6 +154,7 @@ class Data:
         """
         looked = self._look(target)
         if not isinstance(looked, dict):
+            self._count("hit")
             return looked[0]
         question = _Question(self.types, make, tags, target.url)
         if target.url in _being_made.get():
@@ -212,12 +222,22 @@ class Data:
         scope: Scope = {"type": "http", "method": "GET", "headers": list(fields)}
         patience = services.holdings.patience()
         exchange = Exchange(services, question, scope, client.receive, client.send, patience, begun)
-        answering = exchange.answer(target, _rule(target))
+        answering = self._counted(exchange, target)
         if self._holdings.store.is_shared:
             await self._until_answered(client, answering)
         else:
             await answering
         return b"".join(client.parts)
+
+    def _count(self, result: str) -> None:
+        self._services.observer.values.results[result][UNSEEN] += 1
+
+    async def _counted(self, exchange: Exchange, target: Target) -> None:
+        began_at = perf_counter()
+        try:
+            await exchange.answer(target, _rule(target))
+        finally:
+            exchange.count(began_at)
 
     async def _until_answered(self, client: _Client, answering: Coroutine[Any, Any, None]) -> None:
         """Wait until *client* has its answer, and not for what is left to do in the store."""

@@ -9,6 +9,7 @@
     └── StoreError
         ├── StoreUnavailable            the store did not do what it was asked in time
         │   ├── CircuitOpen             it was not even asked, as it had not answered before
+        │   ├── StoreTimeout            it did not answer within its deadline
         │   ├── StoreRefused            it answered that it will not
         │   ├── BacklogFull             as many writes wait to be persisted as may
         │   └── PurgeNotAcknowledged    other processes do not know of a purge yet
@@ -48,6 +49,10 @@ class StoreUnavailable(StoreError):
 
 class CircuitOpen(StoreUnavailable):
     """The store was not asked, as it had failed several times in a row."""
+
+
+class StoreTimeout(StoreUnavailable):
+    """The store did not answer within its deadline."""
 
 
 class StoreRefused(StoreUnavailable):

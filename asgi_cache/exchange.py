@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from functools import partial
 from random import random
+from time import perf_counter
 from typing import Any, assert_never
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from asgi_cache.app_scope import app_scope, note_what_the_app_said
 from asgi_cache.asking import Asked, Unanswerable, ask
 from asgi_cache.delivery import Delivery
 from asgi_cache.errors import CircuitOpen, StoreUnavailable
@@ -39,12 +41,7 @@ from asgi_cache.policy.reuse import (
 )
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.serving import Reply, reply, reply_from_part
-from asgi_cache.policy.validation import (
-    CONDITIONALS,
-    has_validator,
-    unconditional_fields,
-    validating_fields,
-)
+from asgi_cache.policy.validation import CONDITIONALS
 from asgi_cache.responder import Responder
 from asgi_cache.run import Run
 from asgi_cache.services import Services
@@ -53,15 +50,8 @@ from asgi_cache.unsafe import Unsafe
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-UNSEEN_EXTENSIONS = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
-"""Ways to send a body that the cache does not see; apps under a rule are not offered them."""
-
-
 CLIENT_WISHES = CONDITIONALS | {b"range", b"if-range", b"cache-control", b"pragma"}
 """Fields by which a client asks for less than, or other than, what can be stored for all."""
-
-CHANGED = frozenset({"headers", "query_string", "extensions"})
-"""What of a scope the cache changes for the app, and not for whoever is in front of it."""
 
 EMPTY = ((b"content-length", b"0"),)
 
@@ -89,12 +79,16 @@ class Exchange:
         self._send = send
         self.outcome: Outcome = Outcome()
         self._responder = Responder(send, services.name, self.outcome)
+        self._tally = services.observer.tally(None)
 
     async def run(self) -> None:
         """Answer the request, from the store or by the app."""
-        scope, method, targets = self._scope, self._scope["method"], self._services.targets
+        scope, services = self._scope, self._services
+        method, targets = scope["method"], services.targets
         target = targets.resolve(scope, method)
         own = targets.resolve(scope, "GET") if method not in SAFE_METHODS else None
+        if target is not None:
+            self._tally = target.tally
         if target is not None and target.rule is not None and method in target.rule.methods:
             await self.answer(target, target.rule)
         elif target is not None and own is not None:
@@ -103,9 +97,14 @@ class Exchange:
         else:
             await self._app(scope, self._receive, self._send)
 
+    def count(self, began_at: float) -> None:
+        """Count what became of the request, which came at *began_at* (by `perf_counter`)."""
+        ended_at = self._responder.ended_at or perf_counter()
+        self._tally.note(self.outcome, self._responder.size, ended_at - began_at)
+
     async def answer(self, target: Target, rule: Rule) -> None:
         """Answer a request for *target*, whose responses are stored as *rule* says."""
-        services = self._services
+        services, self._tally = self._services, target.tally
         asked = await ask(self._scope, self._receive, target, rule, services.identity)
         if isinstance(asked, Unanswerable):
             await self._bypass(asked, target, rule)
@@ -222,7 +221,7 @@ class Exchange:
             why = Unanswerable(self.outcome.forwarded or "bypass", refusal, asked.receive)
             await self._bypass(why, asked.target, asked.rule)
             return
-        services, scope = self._services, self._app_scope(asked, stored)
+        services, scope = self._services, app_scope(self._scope, asked, stored)
         delivery = Delivery(asked, stored, services, self._responder)
         run = Run(asked, stored, services, services.holdings.birth(), delivery.take)
         try:
@@ -234,7 +233,7 @@ class Exchange:
         else:
             await delivery.end()
         finally:
-            self._note_what_the_app_said(scope)
+            note_what_the_app_said(scope, self._scope)
 
     def _refusal(self, asked: Asked, stored: StoredResponse | None) -> str | None:
         """Return the limit that keeps what the app answers from being stored anew, if one does."""
@@ -275,6 +274,7 @@ class Exchange:
             if flight is None:
                 return await self._lead(sought)
             self.outcome.collapsed = True
+            self._services.flights.joined += 1
             delivery = Delivery(asked, found.stored, self._services, self._responder)
             follower = Follower(flight, delivery, _content_with_a_run(asked) if insists else asked)
             if await follower.follow(self._services.clock):
@@ -293,10 +293,11 @@ class Exchange:
             return False
         if after is None and services.flights.are_enough:
             self.outcome.detail = "max-flights"
+            services.flights.too_many += 1
             return False
         if self._refusal(asked, stored):
             return False
-        scope = self._app_scope(asked, stored)
+        scope = app_scope(self._scope, asked, stored)
 
         def work(flight: Flight) -> Coroutine[Any, Any, None]:
             receive = PatientReceive(asked.receive, flight)
@@ -306,7 +307,7 @@ class Exchange:
         try:
             return await lead(flight, Delivery(asked, stored, services, self._responder))
         finally:
-            self._note_what_the_app_said(scope)
+            note_what_the_app_said(scope, self._scope)
 
     def _begin_refresh(self, asked: Asked, stored: StoredResponse, vary: tuple[bytes, ...]) -> None:
         """Have the app run for no client, so that the next one finds a fresh response."""
@@ -321,33 +322,9 @@ class Exchange:
         key, holdings = _shared_key(whole, vary), self._services.holdings
         withholding = holdings.log.withholding
         sought = Sought(whole, stored, key, holdings.birth(), withholding, for_later=True)
-        scope = {**self._app_scope(whole, stored), "method": method}
+        scope = {**app_scope(self._scope, whole, stored), "method": method}
         work = partial(refresh, self._services, sought, self._app, scope)
         self._services.flights.begin_in_background(sought.flight_key, fields, work)
-
-    def _note_what_the_app_said(self, scope: Scope) -> None:
-        """Let outer middleware find what the app put into its scope, such as its route."""
-        said = dict(scope)
-        for name in CHANGED:
-            said.pop(name, None)
-        self._scope.update(said)
-
-    def _app_scope(self, asked: Asked, stored: StoredResponse | None) -> Scope:
-        """Return the scope for the app: nothing in it that the key does not hold."""
-        fields = asked.request.fields
-        ruled = asked.target.pattern is not None
-        if asked.request.method != "HEAD":
-            if stored is not None and has_validator(stored):
-                fields = validating_fields(fields, stored)
-            elif stored is not None or ruled:
-                fields = unconditional_fields(fields)
-        scope = {**self._scope, "headers": list(fields), "query_string": asked.target.query}
-        if ruled and "extensions" in scope:
-            offered = scope["extensions"] or {}
-            scope["extensions"] = {
-                name: value for name, value in offered.items() if name not in UNSEEN_EXTENSIONS
-            }
-        return scope
 
     async def _refuse_to_ask(self) -> None:
         """Answer 504, as the client wants the app left alone (RFC 9111, section 5.2.1.7)."""
@@ -369,10 +346,12 @@ class Exchange:
 
         # The app sees the same query whether or not the cache is at work.
         scope = {**self._scope, "query_string": target.query}
+        began_at = perf_counter()
         try:
             await self._app(scope, why.receive, send)
         finally:
-            self._note_what_the_app_said(scope)
+            target.tally.app.note((self._responder.ended_at or perf_counter()) - began_at)
+            note_what_the_app_said(scope, self._scope)
 
 
 async def _is_empty(asked: Asked) -> bool:

@@ -123,7 +123,7 @@ def _rule_of(target: Target) -> str:
 
 
 def _of_other_method(target: Target) -> str:
-    if target.is_passed:
+    if target.passing is not None:
         return "the rule stores no responses to this method"
     purge = target.rule.purge if target.rule else ()
     named = f", and the tags {', '.join(purge)}" if purge else ""

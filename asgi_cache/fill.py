@@ -114,6 +114,7 @@ class Fill:
                 turn, found = await patiently(patience, asking)
             except StoreUnavailable:
                 return None
+            self._count(turn)
             self._turn, patience = turn, None  # from now on it is the app that is waited for
             if turn is Turn.EVERYBODYS:
                 self._services.flights.mark_unshared(self._sought.key)
@@ -122,6 +123,11 @@ class Fill:
                 return found
             await asyncio.sleep(pause)
         raise AssertionError  # there is always another pause
+
+    def _count(self, turn: Turn) -> None:
+        flights = self._services.flights
+        flights.leases_taken += turn is Turn.OURS
+        flights.leases_waited += turn is Turn.ANOTHERS and self._turn is not Turn.ANOTHERS
 
     async def _look_again(self) -> StoredResponse | None:
         """Return what another run has stored since, if it will do."""

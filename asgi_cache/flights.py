@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from asgi_cache.flight import PATIENCE, Flight
+from asgi_cache.observe.stats import FlightStats
 from asgi_cache.policy.fields import Fields
 
 BACKGROUND_LIMIT = 64
@@ -33,6 +34,13 @@ class Flights:
     def __init__(self, limit: int) -> None:
         """Let so many be under way at once."""
         self._limit = limit
+        self.begun: int = 0
+        self.joined: int = 0
+        """Requests that waited for a run which another one had begun."""
+        self.too_many: int = 0
+        """Requests that had a run of their own, as enough were under way."""
+        self.leases_taken: int = 0
+        self.leases_waited: int = 0
         self._open: dict[FlightKey, Flight] = {}
         self._tasks: set[Task[None]] = set()
         self._background: set[Task[None]] = set()
@@ -59,6 +67,7 @@ class Flights:
         self, key: FlightKey, fields: Fields, work: Work, *, after: Flight | None = None
     ) -> Flight:
         """Begin a flight for a request with *fields*, at once or when another one has landed."""
+        self.begun += 1
         flight = Flight(fields, partial(self._close, key))
         if after is None:
             self._open[key] = flight
@@ -79,6 +88,17 @@ class Flights:
             task = self.begin(key, fields, work).task
             self._background.add(task)
             task.add_done_callback(self._background.discard)
+
+    def stats(self) -> FlightStats:
+        """Return how many there are and were."""
+        return FlightStats(
+            under_way=len(self._open),
+            begun=self.begun,
+            joined=self.joined,
+            too_many=self.too_many,
+            leases_taken=self.leases_taken,
+            leases_waited=self.leases_waited,
+        )
 
     def attend(self, work: Coroutine[Any, Any, None]) -> Task[None]:
         """Do what belongs to a flight, and goes on if that is stopped; `finish` waits for it."""

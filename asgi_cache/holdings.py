@@ -67,6 +67,10 @@ class Holdings:
     def __init__(self, store: Store, log: PurgeLog) -> None:
         self.store: Store = store
         self.log: PurgeLog = log
+        self.purges: int = 0
+        """How many were ordered here."""
+        self.deletes: int = 0
+        """How many stored responses were forgotten one by one."""
         self._silent_until = -inf
         self._latest_birth = Birth(b"", 0)
         store.follow(log)
@@ -206,6 +210,7 @@ class Holdings:
 
     async def drop(self, stored: StoredResponse) -> None:
         """Forget *stored*."""
+        self.deletes += 1
         await self._reach(self.store.delete(stored.key))
 
     async def purge(
@@ -229,6 +234,7 @@ class Holdings:
             PurgeNotAcknowledged: This process has voided them; others will, but it is not
                 known when.
         """
+        self.purges += 1
         position = await self._reach(
             self.store.append(tags, all_of=all_of, soft_at=soft_at, hasty=hasty)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Unpack
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from asgi_cache.cache import SCOPE_KEY, Cache
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.options import CacheOptions
-from asgi_cache.shortcut import Pass
+from asgi_cache.targets import Pass
 
 
 class CacheMiddleware:
@@ -33,20 +34,26 @@ class CacheMiddleware:
         self.cache: Cache = Cache(**options) if cache is None else cache
         self.cache.attach(app)
         self._take = self.cache.shortcut.take
+        self._is_counting = self.cache.settings.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; pass everything else on."""
         if scope["type"] == "http":
+            began_at = perf_counter()
             answer = self._take(scope)
             if isinstance(answer, tuple):
-                await send(answer[0])
-                await send(answer[1])
+                head, body, tally = answer
+                await send(head)
+                await send(body)
+                if self._is_counting:
+                    tally.note_hit(head["status"], len(body["body"]), perf_counter() - began_at)
                 return
             scope[SCOPE_KEY] = self.cache
             if isinstance(answer, Pass):
+                answer.tally.note_passed()
                 await self.app(scope, receive, send)
             else:
-                await self.cache.handle(self.app, scope, receive, send, answer)
+                await self.cache.handle(self.app, scope, receive, send, answer, began_at)
         elif scope["type"] == "lifespan":
             await self.app(scope, receive, self._attending(send))
         else:

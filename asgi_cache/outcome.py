@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from asgi_cache.policy.status import NOT_MODIFIED
+
 PASSED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "request-body": "is a GET or HEAD with a body, or a POST with one too large to be part of "
@@ -33,6 +35,26 @@ PASSED: Final[Mapping[str, str]] = MappingProxyType(
 """What ``detail`` says of a request that goes past the store; it completes "the request …"."""
 
 
+RESULTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "hit": "answered from the store, with a fresh response",
+        "stale": "answered from the store, with a stale response",
+        "revalidated": "answered from the store, after the app had said that it is still good",
+        "collapsed": "answered by a run of the app that another request had begun",
+        "miss": "answered by the app; the response is stored",
+        "uncacheable": "answered by the app; the response is not stored",
+        "bypass": "answered by the app, past what is stored, as the request or the store required",
+        "refused": "answered with 504, as the client wants the app left alone",
+        "failed": "not answered: the app raised, or the client left",
+        "passed": "left to the app untouched: there is nothing to be stored or answered from here",
+    }
+)
+"""What a request can come to, which is one of these; each completes "the request was …"."""
+
+PAST: Final = frozenset({"bypass", "request"})
+"""Reasons for asking the app that are not for the store to tell (RFC 9211, section 2.2)."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """How a request was answered, in the words of ``Cache-Status`` (RFC 9211, section 2)."""
@@ -53,6 +75,25 @@ class Outcome:
     """It was answered by a run of the app that another request had begun."""
     detail: str | None = None
     """More about it, in one token."""
+
+    @property
+    def result(self) -> str:
+        """What the request came to, in one word: one of `RESULTS`."""
+        if self.forwarded is None and not self.hit:
+            return "refused" if self.detail == "only-if-cached" else "passed"
+        if self.status is None:
+            return "failed"
+        if self.hit:
+            return "hit" if self.ttl is None or self.ttl > 0 else "stale"
+        if self.detail == "stale-if-error" and self.ttl is not None:
+            return "stale"
+        if self.collapsed:
+            return "collapsed"
+        if self.forward_status == NOT_MODIFIED:
+            return "revalidated"
+        if self.forwarded in PAST and not self.stored:
+            return "bypass"
+        return "miss" if self.stored else "uncacheable"
 
     def cache_status(self, cache: bytes) -> bytes:
         """Render the field's value for a cache that goes by the name *cache*."""

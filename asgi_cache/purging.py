@@ -64,6 +64,11 @@ class PurgeLog:
         self._withheld: tuple[Purge, ...] = ()
         self._watches: list[Watch] = []
 
+    @property
+    def withheld(self) -> int:
+        """How many purges are heeded that the log does not have yet."""
+        return len(self._withheld)
+
     @contextmanager
     def watching(self, tags: Iterable[str]) -> Iterator[Watch]:
         """Count the purges of any of *tags* that become known meanwhile."""

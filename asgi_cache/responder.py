@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from starlette.types import Message, Send
 
 from asgi_cache.outcome import Outcome
@@ -21,10 +23,13 @@ class Responder:
     """The way back to the client of one request."""
 
     def __init__(self, send: Send, name: bytes | None, outcome: Outcome) -> None:
-        self.message: Send = send
-        """Sends any other message as it is."""
+        self._send = send
         self._name = name
         self.outcome = outcome
+        self.size: int = 0
+        """Bytes of the body that were sent."""
+        self.ended_at: float | None = None
+        """When the last of them was sent, by `perf_counter`."""
 
     async def reply(self, reply: Reply, age: float | None = None) -> None:
         """Send a whole response, with its ``Age`` if it was stored before (RFC 9111, 5.1)."""
@@ -42,10 +47,20 @@ class Responder:
             await self.message({"type": "http.response.body", "body": part, "more_body": True})
         await self.message({"type": "http.response.body", "body": body[last:]})
 
+    async def message(self, message: Message) -> None:
+        """Send any other message as it is."""
+        if message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        self.size += len(message.get("body", b""))
+        await self._send(message)
+        if not message.get("more_body", False):
+            self.ended_at = perf_counter()
+
     async def head(self, message: Message, added: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send the head of a response, with the fields *added* and what became of the request."""
         self.outcome.status = message["status"]
         fields = [*message.get("headers", ()), *added]
         if self._name is not None:
             fields.append((b"cache-status", self.outcome.cache_status(self._name)))
-        await self.message({**message, "headers": fields})
+        await self._send({**message, "headers": fields})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from time import perf_counter
 from typing import TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope
@@ -75,12 +76,15 @@ class Run:
         self.kept: StoredResponse | None = None
         """What has come of it in the store."""
         self._task: asyncio.Task[object] | None = None
+        self._tally = asked.target.tally
+        self._answered_at: float | None = None
+        """When the app had sent its last byte, by `perf_counter`."""
         self._handlers_tags: list[str] = []
         self._fields: Fields = ()
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Run *app* to its end, or until it raises."""
-        watched = WatchedReceive(receive)
+        watched, began_at = WatchedReceive(receive), perf_counter()
         try:
             with collecting_tags() as tags:
                 self.attend(watched, tags)
@@ -88,6 +92,8 @@ class Run:
         except Exception:
             self._note_health(failed=True)
             raise
+        finally:
+            self._tally.app.note((self._answered_at or perf_counter()) - began_at)
 
     def attend(self, watched: WatchedReceive | None, tags: list[str]) -> None:
         """Judge by what the app hears through *watched*, and by the *tags* that it names."""
@@ -168,6 +174,8 @@ class Run:
         return may_replace_error(stored, asked.request, asked.rule, received.arrived_at)
 
     async def _take_body(self, message: Message) -> None:
+        if not message.get("more_body", False):
+            self._answered_at = perf_counter()
         recorder = self._recorder
         if recorder is None:
             await self._tell(Part(message))
@@ -231,7 +239,10 @@ class Run:
         content = body if former is None else former.body
         stored = stored_response(received, key, content, *self._birth, tags, cost)
         keeping = self._holdings.keep(stored, variant, primary, self._asked.tags, former)
-        return stored, await self._change(keeping)
+        failed = await self._change(keeping)
+        if failed is None:
+            self._tally.note_stored(len(content))
+        return stored, failed
 
     def _tags(self) -> tuple[str, ...]:
         """Return the tags of the response: the rule's, its own, and its handler's."""
@@ -269,6 +280,7 @@ class Run:
         if not same_selection:
             return Settled(renewed, validated=True, detail=await self._drop(stored))
         failed = await self._change(self._holdings.put(renewed, stored))
+        self._tally.renewed += failed is None
         return Settled(renewed, validated=True, renewed=failed is None, detail=failed)
 
     async def _drop(self, stored: StoredResponse) -> str | None:

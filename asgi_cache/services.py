@@ -12,6 +12,7 @@ from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity
 from asgi_cache.lease import Unreleased
+from asgi_cache.observe.observer import Observer
 from asgi_cache.targets import Targets
 from asgi_cache.throttle import Throttle
 
@@ -27,6 +28,7 @@ class Services:
     unreleased: Unreleased
     fill_rate: FillRate
     throttle: Throttle
+    observer: Observer
     clock: Callable[[], float]
     targeted: tuple[bytes, ...]
     """Names of the fields that are heard before ``Cache-Control`` (RFC 9213)."""

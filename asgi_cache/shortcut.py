@@ -21,6 +21,7 @@ from asgi_cache.asking import FORWARDED, UNUSUAL, primary_key
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.holdings import Begun, Holdings
 from asgi_cache.identity import NOBODY
+from asgi_cache.observe.tally import Tally
 from asgi_cache.outcome import Outcome
 from asgi_cache.patience import patiently
 from asgi_cache.policy.cache_control import REQUEST_FIELDS
@@ -34,7 +35,7 @@ from asgi_cache.responder import CHUNK, age_field
 from asgi_cache.services import Services
 from asgi_cache.stores.base import MOST_READS, NOT_READY, Held, Ready
 from asgi_cache.tags import with_user_tag
-from asgi_cache.targets import MEMO_ENTRIES, Line, Target
+from asgi_cache.targets import MEMO_ENTRIES, Line, Pass, Target
 
 UNANSWERED: Final = UNUSUAL | REQUEST_FIELDS
 """Fields of requests that have to be looked at for longer."""
@@ -42,15 +43,8 @@ UNANSWERED: Final = UNUSUAL | REQUEST_FIELDS
 REMEMBERED: Final = 4096
 """Numbers of which it is remembered how a field with them is written."""
 
-Messages: TypeAlias = tuple[Message, Message]
-"""The head of a response, and its body."""
-
-
-class Pass:
-    """The app's own answer is what there is for such a request, and nothing comes of it."""
-
-
-PASS: Final = Pass()
+Answer: TypeAlias = tuple[Message, Message, Tally]
+"""The head of a response, its body, and where it is to be counted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -139,6 +133,7 @@ class Shortcut:
         return (
             {"type": "http.response.start", "status": stored.status, "headers": fields},
             {"type": "http.response.body", "body": stored.body},
+            ready.tally,
         )
 
     def _take_first(self, scope: Scope, line: Line, names: Iterable[bytes]) -> Taken:
@@ -146,14 +141,14 @@ class Shortcut:
         target = self._known.get(line)
         if target is None:
             return None
-        if target.is_passed:
-            return PASS
+        if target.passing is not None:
+            return target.passing
         is_plain = "user" not in scope and self._telling.isdisjoint(names)
         return self._take_target(target, scope, line, is_plain=is_plain)
 
     def _take_target(
         self, target: Target | None, scope: Scope, line: Line, *, is_plain: bool
-    ) -> Messages | Pending | None:
+    ) -> Answer | Pending | None:
         """Return the answer to a request; one that is *plain* is no more than its line."""
         headers = scope["headers"]
         if target is None or target.rule is None or target.key is None or self._always_asks:
@@ -182,7 +177,7 @@ class Shortcut:
         found: Held | Future[Held | None] | None,
         begun: Begun,
         variant: Variant | None = None,
-    ) -> Messages | Pending | None:
+    ) -> Answer | Pending | None:
         """Return the answer to a request from what was *found* for it, or for its *variant*."""
         if isinstance(found, Future):
             begun[wanted.key if variant is None else variant.selector] = found
@@ -200,19 +195,19 @@ class Shortcut:
 
     def _answer_from(
         self, wanted: Wanted, headers: Fields, held: Held, stored: StoredResponse
-    ) -> Messages | None:
+    ) -> Answer | None:
         if wanted.needs_leave and not stored.shareable:
             return None
         now = self._clock()
         ready = self._ready(wanted, held, stored, now)
         if ready is None:
             return None
-        is_head = wanted.target.is_head
+        is_head, tally = wanted.target.is_head, wanted.target.tally
         if not wanted.asks_less:
             body = b"" if is_head else stored.body
-            return _messages(stored.status, [*stored.fields, *ready.fields], body)
+            return _messages(stored.status, [*stored.fields, *ready.fields], body, tally)
         answer = reply(Request("HEAD" if is_head else "GET", headers, UNCONDITIONAL), stored, now)
-        return _messages(answer.status, [*answer.fields, *ready.fields], answer.body)
+        return _messages(answer.status, [*answer.fields, *ready.fields], answer.body, tally)
 
     def _ready(
         self, wanted: Wanted, held: Held, stored: StoredResponse, now: float
@@ -228,7 +223,7 @@ class Shortcut:
         if not self.holdings.is_untouched(stored, wanted.tags):
             return None
         fields = (*self._ages[int(standing.age)], *self._statuses[int(standing.ttl)])
-        ready = Ready(fields, now, standing.until, changes)
+        ready = Ready(fields, now, standing.until, changes, wanted.target.tally)
         if held.ready is not None and not is_head:
             held.ready = ready
         return ready
@@ -292,7 +287,7 @@ class Pending:
         """Seconds since the first look-up was begun."""
         return self._future.get_loop().time() - self._began_at
 
-    async def messages(self) -> Messages | None:
+    async def answer(self) -> Answer | None:
         """Wait, and return the answer; nothing if it is not for this way."""
         try:
             found = await self._future  # which the store sees to in time
@@ -303,19 +298,20 @@ class Pending:
             return answer
         patience = self._shortcut.holdings.patience(self.waited)
         try:
-            return await patiently(patience, answer.messages())
+            return await patiently(patience, answer.answer())
         except StoreUnavailable:
             return None
 
 
-def _messages(status: int, fields: list[Field], body: bytes) -> Messages:
+def _messages(status: int, fields: list[Field], body: bytes, tally: Tally) -> Answer:
     return (
         {"type": "http.response.start", "status": status, "headers": fields},
         {"type": "http.response.body", "body": body},
+        tally,
     )
 
 
-Taken: TypeAlias = Messages | Pending | Pass | None
+Taken: TypeAlias = Answer | Pending | Pass | None
 """What comes of a short look at a request; ``None``: a longer one has to be taken."""
 
 

@@ -13,6 +13,8 @@ from urllib.parse import quote, unquote, urlsplit
 from starlette.types import Scope
 
 from asgi_cache.identity import NOBODY
+from asgi_cache.observe.observer import Observer
+from asgi_cache.observe.tally import Tally
 from asgi_cache.policy.fields import lines
 from asgi_cache.policy.invalidation import DEFAULT_PORTS, SAFE_METHODS
 from asgi_cache.policy.key import digest, filtered_query, hashing
@@ -36,6 +38,13 @@ Line: TypeAlias = tuple[str, str, bytes, str, str, bytes | None, bytes]
 """Method, scheme, Host field, root path, path, raw path and query string, as a scope has them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The app's own answer is what there is for such a request, and nothing comes of it."""
+
+    tally: Tally
+
+
 @dataclass(slots=True, eq=False)
 class Target:
     """What a request asks for, as far as its line and its Host field say so."""
@@ -54,8 +63,10 @@ class Target:
     make_tags: Callable[[], tuple[str, ...]]
     state: blake2b
     """The state of the primary key's digest after what the line contributes to it."""
-    is_passed: bool
-    """It is the app's to answer, and makes nothing void."""
+    tally: Tally
+    """Where it is counted what became of the requests."""
+    passing: Pass | None
+    """What there is to do where it is the app's to answer, and makes nothing void."""
     is_head: bool
     key: bytes | None
     """The primary key if no field adds to it; nothing if all has to be looked at at length."""
@@ -89,12 +100,14 @@ class Targets:
         unruled: Rule,
         salt: Sequence[str],
         hosts: Sequence[str] | None,
+        observer: Observer,
     ) -> None:
         self._rules = rules
         self._routes = routes
         self._unruled = unruled
         self._salted = hashing([part.encode() for part in salt])
         self._hosts = None if hosts is None else {host.lower().encode() for host in hosts}
+        self._observer = observer
         self._joined: dict[tuple[str, str, str], Rule | None] = {}
         self.known: dict[Line, Target] = {}
         """The targets of the latest lines."""
@@ -198,6 +211,8 @@ class Targets:
         asked = "?" + query.decode("latin-1") if query else ""
         url = origin + raw_path.decode("latin-1") + asked
         patterns = () if match is None else match.patterns
+        tally = self._observer.tally(pattern)
+        is_passed = method in SAFE_METHODS and (rule is None or method not in rule.methods)
         is_at_hand = rule is not None and _is_at_hand(method, rule)
         return Target(
             rule=rule,
@@ -208,7 +223,8 @@ class Targets:
             params=params,
             make_tags=partial(_tags, (scheme, host.decode("latin-1")), path, kept, patterns, below),
             state=state,
-            is_passed=method in SAFE_METHODS and (rule is None or method not in rule.methods),
+            tally=tally,
+            passing=Pass(tally) if is_passed else None,
             is_head=method == "HEAD",
             key=digest([b"GET", NOBODY], after=state) if is_at_hand else None,
             said_by="" if match is None else match.said_by,

@@ -41,7 +41,7 @@ __all__ = [
     "controlled",
 ]
 
-PARTS: Final = ("settings", "store", "_services", "_selectors", "data")
+PARTS: Final = ("settings", "store", "_services", "_selectors", "data", "_is_counting")
 """The attributes of a cache that are exchanged for a test."""
 
 OWN: Final = frozenset(

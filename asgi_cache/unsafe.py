@@ -109,6 +109,7 @@ class Unsafe:
         ]
         if tags:
             self._voided = tags
+            self._services.observer.invalidations += 1
             self._is_recorded = await self._purge(tags)
 
     async def _purge(self, tags: list[str]) -> bool:

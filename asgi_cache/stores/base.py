@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from asgi_cache.observe.stats import StoreStats
+from asgi_cache.observe.tally import Tally
 from asgi_cache.policy.fields import Field
 from asgi_cache.policy.message import StoredResponse, VariantIndex
 
@@ -34,18 +36,26 @@ class Purge:
 class Ready:
     """What is sent with a stored response besides its own fields, for the moment."""
 
-    __slots__ = ("changes", "fields", "since", "until")
+    __slots__ = ("changes", "fields", "since", "tally", "until")
 
-    def __init__(self, fields: tuple[Field, ...], since: float, until: float, changes: int) -> None:
+    def __init__(
+        self,
+        fields: tuple[Field, ...],
+        since: float,
+        until: float,
+        changes: int,
+        tally: Tally,
+    ) -> None:
         self.fields: tuple[Field, ...] = fields
         self.since: float = since
         self.until: float = until
         """The instant from which on something else may have to be said."""
         self.changes: int = changes
         """How much was known to be purged."""
+        self.tally: Tally = tally
 
 
-NOT_READY: Final = Ready((), 0.0, 0.0, 0)
+NOT_READY: Final = Ready((), 0.0, 0.0, 0, Tally(""))
 """Where there is to be one, but is none yet."""
 
 
@@ -200,6 +210,14 @@ class Store(Protocol):
     @property
     def lag(self) -> float:
         """Seconds after which no process acts on a log that lacks an acknowledged purge."""
+        return 0.0
+
+    def stats(self) -> StoreStats:
+        """Return what it has counted."""
+        return StoreStats()
+
+    def behind(self) -> float:
+        """Seconds since the reader knew, for certain, all purges that had been acknowledged."""
         return 0.0
 
     async def close(self) -> None:

@@ -43,6 +43,8 @@ class Breaker:
     ) -> None:
         self.is_closed: bool = True
         """Everything passes."""
+        self.opened: int = 0
+        """How often it has opened."""
         self.why: str = ""
         """What went wrong before it opened."""
         self._is_probed = False
@@ -89,6 +91,7 @@ class Breaker:
         self._failures += 1
         if self._failures >= FAILURES:
             self.why = why
+            self.opened += 1
             self._pauses = self._pauses_anew()
             self._open()
             logger.warning("the store is left alone, as it does not answer: %s", why)

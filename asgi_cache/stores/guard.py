@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
 from asgi_cache.backoff import full_jitter
-from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
+from asgi_cache.errors import CircuitOpen, StoreRefused, StoreTimeout, StoreUnavailable
+from asgi_cache.observe.histogram import Histogram
+from asgi_cache.observe.stats import FAILURES, ServerStats
 from asgi_cache.stores.breaker import Breaker
 from asgi_cache.stores.redis_client import LOST, within
 
@@ -28,6 +30,11 @@ class Guard:
         self.timeout: float = timeout
         self.breaker: Breaker = Breaker(monotonic)
         self._monotonic = monotonic
+        self.operations: int = 0
+        """What was tried."""
+        self.failures: dict[str, int] = dict.fromkeys(FAILURES, 0)
+        self.seconds: Histogram = Histogram()
+        """How long that took which was answered."""
 
     def admit(self) -> None:
         """Let something be asked.
@@ -36,6 +43,7 @@ class Guard:
             CircuitOpen: It is not to be.
         """
         if not self.breaker.is_closed:
+            self.failures["circuit-open"] += 1
             raise CircuitOpen(f"the store is left alone since it failed: {self.breaker.why}")
 
     async def run(
@@ -54,14 +62,19 @@ class Guard:
         """
         self.admit()
         began_at = self._monotonic()
+        self.operations += 1
         try:
             result = await within(seconds or self.timeout, _repeated(operation))
         except StoreRefused:
+            self.failures["refused"] += 1
             raise
         except StoreUnavailable as error:
+            self.failures["timeout" if isinstance(error, StoreTimeout) else "lost"] += 1
             self.breaker.note_failure(began_at, str(error))
             raise
-        if self._monotonic() - began_at <= self.timeout:  # later than that helps no request
+        took = self._monotonic() - began_at
+        self.seconds.note(took)
+        if took <= self.timeout:  # later than that helps no request
             self.breaker.note_success()
         return result
 
@@ -78,6 +91,19 @@ class Guard:
             pass
         finally:
             self.breaker.end_probe(probe, answered=answered)
+
+    def stats(self, corrupt: int, forged: int, unacknowledged: int) -> ServerStats:
+        """Return what it has counted, with what its store has."""
+        return ServerStats(
+            operations=self.operations,
+            failures=dict(self.failures),
+            seconds=self.seconds.copy(),
+            breaker=self.breaker.state.value,
+            opened=self.breaker.opened,
+            corrupt=corrupt,
+            forged=forged,
+            unacknowledged=unacknowledged,
+        )
 
 
 async def _repeated(operation: Callable[[], Awaitable[T]]) -> T:

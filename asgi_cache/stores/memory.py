@@ -8,6 +8,7 @@ from secrets import token_bytes
 from typing import Final, TypeAlias
 
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
 from asgi_cache.stores.s3fifo import S3Fifo
@@ -90,6 +91,10 @@ class MemoryStore(Store):
         if self._reader is not None:
             self._reader.advance([Purge(self._position, tuple(tags), all_of, soft_at)])
         return self._position
+
+    def stats(self) -> StoreStats:
+        """Return what it has counted."""
+        return self._records.stats("memory")
 
     async def close(self) -> None:
         """Let go of all records."""

@@ -17,6 +17,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import ConfigurationError, CorruptRecord, Forged, StoreUnavailable
+from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
 from asgi_cache.stores.breaker import State
@@ -244,6 +245,11 @@ class RedisStore(Store):
         It may be done again if a connection breaks.
         """
         return await self._guard.run(partial(work, self._admitted().servers), seconds)
+
+    def stats(self) -> StoreStats:
+        """Return what this process has seen of the server."""
+        server = self._guard.stats(self.corrupt, self.forged, self.unacknowledged)
+        return StoreStats("redis", server=server)
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connections, unless they are the user's."""

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from asgi_cache.deadline import Deadline
-from asgi_cache.errors import StoreRefused, StoreUnavailable
+from asgi_cache.errors import StoreRefused, StoreTimeout, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -161,14 +161,15 @@ async def within(seconds: float, operation: Awaitable[T]) -> T:
 
     Raises:
         StoreRefused: The server answered that it will not.
-        StoreUnavailable: It failed or took longer. The cause is attached to neither, since
+        StoreTimeout: It took longer.
+        StoreUnavailable: It failed. The cause is attached to neither, since
             it can quote a command, and the command that authenticates quotes a password.
     """
     try:
         async with Deadline(seconds):
             return await operation
     except TimeoutError:
-        unavailable = StoreUnavailable(f"Redis did not answer within {seconds:g} s")
+        unavailable: StoreUnavailable = StoreTimeout(f"Redis did not answer within {seconds:g} s")
     except FAILURES as error:
         unavailable = refusal(error)
     raise unavailable

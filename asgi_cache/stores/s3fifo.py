@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable
 from typing import Final
 
+from asgi_cache.observe.stats import StoreStats
 from asgi_cache.stores.base import Held, Record
 from asgi_cache.stores.footprint import size_of
 
@@ -121,13 +122,18 @@ class S3Fifo:
     """
 
     def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
-        self._max_bytes = max_bytes
         self._clock = clock
         self._entries: dict[bytes, _Entry] = {}
         self._small, self._main = _Queue(), _Queue()
         self._ghosts = _Ghosts()
+        self.max_bytes: int = max_bytes
+        """The budget."""
         self.evictions: int = 0
         """How many records had to go before their time."""
+        self.expired: int = 0
+        """How many were found to be past it."""
+        self.too_large: int = 0
+        """How many were not kept, as one alone is larger than the budget."""
 
     def __len__(self) -> int:
         """How many records are kept, expired ones that nobody asked for included."""
@@ -144,6 +150,7 @@ class S3Fifo:
         if entry is None:
             return None
         if entry.expires_at <= self._clock():
+            self.expired += 1
             self._drop(entry)
             return None
         entry.note_read()
@@ -164,7 +171,8 @@ class S3Fifo:
         if former is not None:
             self._drop(former)
         size = size_of(record)
-        if size > self._max_bytes or ttl <= 0:
+        if size > self.max_bytes or ttl <= 0:
+            self.too_large += size > self.max_bytes
             return
         self._make_room(size)
         entry = self._entries[key] = _Entry(key, record, size, self._clock() + ttl)
@@ -176,6 +184,18 @@ class S3Fifo:
         entry = self._entries.get(key)
         if entry is not None:
             self._drop(entry)
+
+    def stats(self, kind: str) -> StoreStats:
+        """Return what is kept, and what became of the rest, for a store of that *kind*."""
+        return StoreStats(
+            kind,
+            entries=len(self),
+            bytes=self.bytes_held,
+            budget=self.max_bytes,
+            evicted=self.evictions,
+            expired=self.expired,
+            too_large=self.too_large,
+        )
 
     def clear(self) -> None:
         """Forget all."""
@@ -198,7 +218,7 @@ class S3Fifo:
 
     def _make_room(self, size: int) -> None:
         now = self._clock()
-        while self.bytes_held + size > self._max_bytes and (entry := self._next()):
+        while self.bytes_held + size > self.max_bytes and (entry := self._next()):
             if entry.queue is self._small:
                 self._advance_small(entry, now)
             else:
@@ -206,7 +226,7 @@ class S3Fifo:
 
     def _next(self) -> _Entry | None:
         """Return the entry that has to move on or go: the oldest of one of the queues."""
-        if self._main.oldest is None or self._small.bytes_held >= self._max_bytes * SMALL:
+        if self._main.oldest is None or self._small.bytes_held >= self.max_bytes * SMALL:
             return self._small.oldest
         return self._main.oldest
 
@@ -216,9 +236,9 @@ class S3Fifo:
             self._small.remove(entry)
             self._main.append(entry)
             return
+        self._note_end(entry, now)
         self._drop(entry)
         if entry.expires_at > now:
-            self.evictions += 1
             self._ghosts.add(entry.key, len(self._entries))
 
     def _advance_main(self, entry: _Entry, now: float) -> None:
@@ -227,5 +247,11 @@ class S3Fifo:
             self._main.remove(entry)
             self._main.append(entry)
             return
+        self._note_end(entry, now)
         self._drop(entry)
-        self.evictions += entry.expires_at > now
+
+    def _note_end(self, entry: _Entry, now: float) -> None:
+        if entry.expires_at > now:
+            self.evictions += 1
+        else:
+            self.expired += 1

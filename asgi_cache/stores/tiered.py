@@ -11,12 +11,13 @@ import asyncio
 import time
 from asyncio import Task
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from asgi_cache.backoff import full_jitter
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
+from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Held, LogReader, Record, Store
@@ -209,6 +210,14 @@ class TieredStore(Store):
     ) -> int:
         """Append a purge to the shared log."""
         return await self.shared.append(tags, all_of=all_of, soft_at=soft_at, hasty=hasty)
+
+    def behind(self) -> float:
+        """Seconds since the shared log was read to its end."""
+        return self.shared.behind()
+
+    def stats(self) -> StoreStats:
+        """Return what the copies, and the shared store, have counted."""
+        return replace(self._records.stats("tiered"), server=self.shared.stats().server)
 
     async def close(self) -> None:
         """Let what is on its way to the shared store arrive, and release that."""

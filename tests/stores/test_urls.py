@@ -38,7 +38,7 @@ def test_memory_url(url, budget):
     """A store in memory has a budget."""
     store = open_store(url, "test")
     assert isinstance(store, MemoryStore)
-    assert store._records._max_bytes == budget
+    assert store._records.max_bytes == budget
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_cluster_url(url, addresses, expected):
 def test_options_of_the_store_are_the_same_everywhere(where):
     """What a store is told does not depend on how many servers there are."""
     store = open_store(f"{where}?timeout=1s&lag=20ms&local=1mb&compress=16kb", "test")
-    assert (store._records._max_bytes, store.lag) == (2**20, 0.02)
+    assert (store._records.max_bytes, store.lag) == (2**20, 0.02)
     assert store.shared._compress == 16 * 2**10
     assert isinstance(open_store(f"{where}?local=0", "test"), RedisStore)
 
@@ -201,7 +201,7 @@ def test_timeout_is_the_stores(url, seconds):
 )
 def test_local_is_the_budget_of_copies(url, budget):
     """A process keeps copies of what is in Redis, within a budget of their own."""
-    assert open_store(url, "test")._records._max_bytes == budget
+    assert open_store(url, "test")._records.max_bytes == budget
 
 
 @pytest.mark.parametrize("url", ["redis://h?local=0", "rediss://h?local=0", "unix:///s?local=0"])

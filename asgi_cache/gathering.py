@@ -1,0 +1,37 @@
+"""Gathers what the parts of a cache have counted."""
+
+from __future__ import annotations
+
+import os
+import socket
+from time import monotonic
+
+from asgi_cache.observe.stats import LogStats, RouteStats, Stats
+from asgi_cache.services import Services
+
+
+def stats_of(services: Services) -> Stats:
+    """Return what the parts of a cache have counted by now."""
+    holdings, observer = services.holdings, services.observer
+    store, log = holdings.store, holdings.log
+    values = RouteStats.of(observer.values)
+    return Stats(
+        at=services.clock(),
+        uptime=monotonic() - observer.began_at,
+        process=f"{socket.gethostname()}:{os.getpid()}",
+        routes=tuple(RouteStats.of(tally) for tally in observer.tallies.values() if tally.is_used),
+        values=values.results,
+        store=store.stats(),
+        log=LogStats(
+            position=log.position,
+            changes=log.changes,
+            behind=store.behind(),
+            bound=store.lag,
+            withheld=log.withheld,
+        ),
+        flights=services.flights.stats(),
+        purges=holdings.purges,
+        invalidations=observer.invalidations,
+        deletes=holdings.deletes,
+        fills_refused=services.fill_rate.refused,
+    )

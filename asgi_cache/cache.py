@@ -171,12 +171,12 @@ class Cache(DataCache):
         if pending is not None:
             begun, answer = pending.begun, await pending.answer()
             if answer is not None:
-                head, body, tally = answer
+                head, body, hits = answer
                 await send(head)
                 await send(body)
                 if self._is_counting:
-                    took = time.perf_counter() - began_at
-                    tally.note_hit(head["status"], len(body["body"]), took)
+                    hits.bytes += len(body["body"])
+                    hits.times.append(time.perf_counter() - began_at)
                 return
             waited = pending.waited
         patience = self._services.holdings.patience(waited)

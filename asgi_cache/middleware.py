@@ -42,11 +42,12 @@ class CacheMiddleware:
             began_at = perf_counter()
             answer = self._take(scope)
             if isinstance(answer, tuple):
-                head, body, tally = answer
+                head, body, hits = answer
                 await send(head)
                 await send(body)
                 if self._is_counting:
-                    tally.note_hit(head["status"], len(body["body"]), perf_counter() - began_at)
+                    hits.bytes += len(body["body"])
+                    hits.times.append(perf_counter() - began_at)
                 return
             scope[SCOPE_KEY] = self.cache
             if isinstance(answer, Pass):

@@ -21,7 +21,7 @@ from asgi_cache.asking import FORWARDED, UNUSUAL, primary_key
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.holdings import Begun, Holdings
 from asgi_cache.identity import NOBODY
-from asgi_cache.observe.tally import Tally
+from asgi_cache.observe.tally import Hits
 from asgi_cache.outcome import Outcome
 from asgi_cache.patience import patiently
 from asgi_cache.policy.cache_control import REQUEST_FIELDS
@@ -43,8 +43,8 @@ UNANSWERED: Final = UNUSUAL | REQUEST_FIELDS
 REMEMBERED: Final = 4096
 """Numbers of which it is remembered how a field with them is written."""
 
-Answer: TypeAlias = tuple[Message, Message, Tally]
-"""The head of a response, its body, and where it is to be counted."""
+Answer: TypeAlias = tuple[Message, Message, Hits]
+"""The head of a response, its body, and where that is to be noted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +133,7 @@ class Shortcut:
         return (
             {"type": "http.response.start", "status": stored.status, "headers": fields},
             {"type": "http.response.body", "body": stored.body},
-            ready.tally,
+            ready.hits,
         )
 
     def _take_first(self, scope: Scope, line: Line, names: Iterable[bytes]) -> Taken:
@@ -202,12 +202,13 @@ class Shortcut:
         ready = self._ready(wanted, held, stored, now)
         if ready is None:
             return None
-        is_head, tally = wanted.target.is_head, wanted.target.tally
+        is_head = wanted.target.is_head
         if not wanted.asks_less:
             body = b"" if is_head else stored.body
-            return _messages(stored.status, [*stored.fields, *ready.fields], body, tally)
+            return _messages(stored.status, [*stored.fields, *ready.fields], body, ready.hits)
         answer = reply(Request("HEAD" if is_head else "GET", headers, UNCONDITIONAL), stored, now)
-        return _messages(answer.status, [*answer.fields, *ready.fields], answer.body, tally)
+        hits = wanted.target.tally.hits(answer.status)
+        return _messages(answer.status, [*answer.fields, *ready.fields], answer.body, hits)
 
     def _ready(
         self, wanted: Wanted, held: Held, stored: StoredResponse, now: float
@@ -223,7 +224,9 @@ class Shortcut:
         if not self.holdings.is_untouched(stored, wanted.tags):
             return None
         fields = (*self._ages[int(standing.age)], *self._statuses[int(standing.ttl)])
-        ready = Ready(fields, now, standing.until, changes, wanted.target.tally)
+        tally = wanted.target.tally
+        tally.settle()
+        ready = Ready(fields, now, standing.until, changes, tally.hits(stored.status))
         if held.ready is not None and not is_head:
             held.ready = ready
         return ready
@@ -303,11 +306,11 @@ class Pending:
             return None
 
 
-def _messages(status: int, fields: list[Field], body: bytes, tally: Tally) -> Answer:
+def _messages(status: int, fields: list[Field], body: bytes, hits: Hits) -> Answer:
     return (
         {"type": "http.response.start", "status": status, "headers": fields},
         {"type": "http.response.body", "body": body},
-        tally,
+        hits,
     )
 
 

@@ -59,6 +59,7 @@ class RouteStats:
     @classmethod
     def of(cls, tally: Tally) -> RouteStats:
         """Return what *tally* has counted by now."""
+        tally.settle()
         return cls(
             tally.route,
             {result: dict(counts) for result, counts in tally.results.items() if counts},

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from typing import Final
 
-from asgi_cache.observe.histogram import BOUNDS, Histogram
+from asgi_cache.observe.histogram import Histogram
 from asgi_cache.outcome import Outcome
 
 PASSED: Final = "passed"
@@ -14,6 +13,21 @@ PASSED: Final = "passed"
 
 UNSEEN: Final = 0
 """In place of a status that was not looked at, or never sent."""
+
+
+class Hits:
+    """What the short way has served with one status, as it comes; `Tally.settle` counts it.
+
+    Every hit comes by here, so that it only leaves its size and how long it took.
+    """
+
+    __slots__ = ("bytes", "status", "times")
+
+    def __init__(self, status: int) -> None:
+        self.status: int = status
+        self.bytes: int = 0
+        self.times: list[float] = []
+        """Seconds, of each."""
 
 
 class Tally:
@@ -43,20 +57,30 @@ class Tally:
         """Bytes of their bodies."""
         self.renewed: int = 0
         """Stored responses that the app has said are still good, and that are stored anew."""
-        self._hits = self.results["hit"]
+        self._hits: dict[int, Hits] = {}
 
     @property
     def is_used(self) -> bool:
         """Whether there is anything to tell."""
+        self.settle()
         return any(self.results.values()) or self.app.count > 0
 
-    def note_hit(self, status: int, size: int, seconds: float) -> None:
-        """Count a request that was answered with *size* bytes of a fresh stored response."""
-        self._hits[status] += 1
-        self.bytes_served += size
-        cached = self.cached  # written out, as every hit comes by
-        cached.counts[bisect_left(BOUNDS, seconds)] += 1
-        cached.total += seconds
+    def hits(self, status: int) -> Hits:
+        """Return where hits that are answered with *status* are noted."""
+        hits = self._hits.get(status)
+        if hits is None:
+            hits = self._hits[status] = Hits(status)
+        return hits
+
+    def settle(self) -> None:
+        """Count what was noted; done each second that hits are noted in, and to read the counts."""
+        for status, hits in self._hits.items():
+            times, hits.times = hits.times, []
+            if times:
+                self.results["hit"][status] += len(times)
+                self.cached.note_all(times)
+            self.bytes_served += hits.bytes
+            hits.bytes = 0
 
     def note(self, outcome: Outcome, size: int, seconds: float) -> None:
         """Count a request that came to *outcome*, *seconds* after it came."""

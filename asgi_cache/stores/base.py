@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from asgi_cache.observe.stats import StoreStats
-from asgi_cache.observe.tally import Tally
+from asgi_cache.observe.tally import Hits
 from asgi_cache.policy.fields import Field
 from asgi_cache.policy.message import StoredResponse, VariantIndex
 
@@ -36,7 +36,7 @@ class Purge:
 class Ready:
     """What is sent with a stored response besides its own fields, for the moment."""
 
-    __slots__ = ("changes", "fields", "since", "tally", "until")
+    __slots__ = ("changes", "fields", "hits", "since", "until")
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Ready:
         since: float,
         until: float,
         changes: int,
-        tally: Tally,
+        hits: Hits,
     ) -> None:
         self.fields: tuple[Field, ...] = fields
         self.since: float = since
@@ -52,10 +52,11 @@ class Ready:
         """The instant from which on something else may have to be said."""
         self.changes: int = changes
         """How much was known to be purged."""
-        self.tally: Tally = tally
+        self.hits: Hits = hits
+        """Where it is noted that it was served."""
 
 
-NOT_READY: Final = Ready((), 0.0, 0.0, 0, Tally(""))
+NOT_READY: Final = Ready((), 0.0, 0.0, 0, Hits(0))
 """Where there is to be one, but is none yet."""
 
 

@@ -96,6 +96,7 @@ HITS: Final = (
         _ours("no-status-hit", "hit in memory, `cache_status=False`", "without_cache_status"),
         beside="bare-no-status",
     ),
+    _ours("uncounted-hit", "hit in memory, `metrics=False`", "uncounted"),
     replace(
         _MEMORY,
         name="user-hit",

@@ -42,6 +42,11 @@ def without_cache_status(order: Order) -> Served:
     return _around_bare(order, cache_status=False)
 
 
+def uncounted(order: Order) -> Served:
+    """Store in memory, and count nothing."""
+    return _around_bare(order, metrics=False)
+
+
 def varied(order: Order) -> Served:
     """Store what varies by a field of the request."""
     return _around_bare(order, (b"vary", b"Accept-Encoding"))

@@ -17,12 +17,14 @@ from asgi_cache.errors import (
     PurgeNotAcknowledged,
     StoreError,
     StoreRefused,
+    StoreTimeout,
     StoreUnavailable,
     UnsupportedValue,
 )
 from asgi_cache.explaining import Explanation
 from asgi_cache.identity import Authorize, UserId
 from asgi_cache.middleware import CacheMiddleware
+from asgi_cache.observe.stats import Stats
 from asgi_cache.options import CacheOptions
 from asgi_cache.outcome import Outcome
 from asgi_cache.policy.message import StoredResponse, Variant, VariantIndex
@@ -54,9 +56,11 @@ __all__ = [
     "Record",
     "Rule",
     "Settings",
+    "Stats",
     "Store",
     "StoreError",
     "StoreRefused",
+    "StoreTimeout",
     "StoreUnavailable",
     "StoredResponse",
     "UnsupportedValue",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from hashlib import blake2b
 from math import inf
 
 from starlette.types import Receive, Scope
 
-from asgi_cache.identity import NOBODY, Identity, user_name
+from asgi_cache.identity import NOBODY, user_name
 from asgi_cache.policy.cache_control import parse_request
 from asgi_cache.policy.fields import Fields, combined, name_of
 from asgi_cache.policy.key import digest, selecting_value
@@ -16,11 +15,10 @@ from asgi_cache.policy.message import Request
 from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.validation import CONDITIONALS, PRECONDITIONS
 from asgi_cache.request_body import BufferedReceive
+from asgi_cache.services import Services
 from asgi_cache.tags import rendered, with_user_tag
 from asgi_cache.targets import Target
 from asgi_cache.values import value
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 OVERRIDES = frozenset(
     {
@@ -101,10 +99,10 @@ class Unanswerable:
 
 
 async def ask(
-    scope: Scope, receive: Receive, target: Target, rule: Rule, identity: Identity
+    scope: Scope, receive: Receive, target: Target, rule: Rule, services: Services
 ) -> Asked | Unanswerable:
     """Find out what a request asks for, and in whose name."""
-    fields = scope["headers"]
+    fields, identity = scope["headers"], services.identity
     names = frozenset(map(name_of, fields))
     obstacle = _obstacle(scope["method"], fields, names)
     if obstacle is not None:
@@ -128,11 +126,11 @@ async def ask(
             whose = identity.partition_at_hand(scope, credentials)
         else:
             whose = NOBODY
-    except Exception:
-        logger.exception("whose request this is could not be told; the app answers it")
+    except Exception as error:  # noqa: BLE001 - the app's own function may cost no request
+        services.tell("user-id-failed", error, route=target.pattern)
         return Unanswerable("bypass", "user-id-error", receive)
     partition = whose if partitioned else NOBODY
-    if partition and not await _may_see(identity, scope):
+    if partition and not await _may_see(services, scope, target):
         return Unanswerable("bypass", "unauthorized", receive)
     somebody = bool(credentials) or whose != NOBODY
     until = identity.until(fields) if partition else inf
@@ -145,11 +143,11 @@ async def ask(
     return Asked(request, rule, target, key, partition, receive, body)
 
 
-async def _may_see(identity: Identity, scope: Scope) -> bool:
+async def _may_see(services: Services, scope: Scope, target: Target) -> bool:
     try:
-        return await identity.may_see(scope)
-    except Exception:
-        logger.exception("whether this user may see what is stored could not be told")
+        return await services.identity.may_see(scope)
+    except Exception as error:  # noqa: BLE001 - as above
+        services.tell("authorize-failed", error, route=target.pattern)
         return False
 
 

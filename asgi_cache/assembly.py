@@ -26,10 +26,13 @@ def salt_of(settings: Settings) -> tuple[str, str]:
 
 
 def services_of(
-    settings: Settings, holdings: Holdings, identity: Identity, clock: Callable[[], float]
+    settings: Settings,
+    holdings: Holdings,
+    identity: Identity,
+    observer: Observer,
+    clock: Callable[[], float],
 ) -> Services:
     """Put the parts of a cache together."""
-    observer = Observer()
     targets = Targets(
         compile_rules(settings),
         Routes(rule_reader(settings)),

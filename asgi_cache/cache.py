@@ -33,6 +33,7 @@ from asgi_cache.gathering import stats_of
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Authorize, Identity, UserId
 from asgi_cache.locating import absolute
+from asgi_cache.observe.observer import Observer
 from asgi_cache.observe.stats import Stats
 from asgi_cache.options import Options
 from asgi_cache.outcome import Outcome
@@ -45,7 +46,6 @@ from asgi_cache.stores.base import Store
 from asgi_cache.stores.sealing import seal_with
 from asgi_cache.stores.urls import open_store
 from asgi_cache.sync import SyncCache
-from asgi_cache.tags import is_writable
 from asgi_cache.threads import Threads
 from asgi_cache.warming import KnownUser, as_fields, warm_all, warming_scope
 
@@ -113,8 +113,10 @@ class Cache(DataCache):
             authorize,
             until_token_expires=settings.until_token_expires,
         )
-        holdings = Holdings(self.store, self._make_log())
-        self._services = services_of(settings, holdings, identity, clock)
+        self.observer: Observer = Observer(clock)
+        """Passes on what happens (`Observer.subscribe`)."""
+        holdings = Holdings(self.store, self._make_log(), self.observer.tell)
+        self._services = services_of(settings, holdings, identity, self.observer, clock)
         self.shortcut: Shortcut = Shortcut(self._services)
         self._selectors = Selectors(self._services.targets, settings)
         threads = Threads()
@@ -175,8 +177,11 @@ class Cache(DataCache):
                 await send(head)
                 await send(body)
                 if self._is_counting:
+                    seconds = time.perf_counter() - began_at
                     hits.bytes += len(body["body"])
-                    hits.times.append(time.perf_counter() - began_at)
+                    hits.times.append(seconds)
+                    if hits.is_logged:
+                        self.observer.log_hit(hits, scope["method"], body["body"], seconds)
                 return
             waited = pending.waited
         patience = self._services.holdings.patience(waited)
@@ -223,25 +228,20 @@ class Cache(DataCache):
                 ends before that, has to be run again.
             ValueError: Nothing was named, or something that could not be there.
         """
-        select = self._selectors
-        named = [
-            *select.tags(tags),
-            *select.keys(key),
-            *select.urls(url),
-            *select.paths(path),
-            *select.routes(route),
-            *select.user(user),
-            *select.everything(everything),
-        ]
-        for name in named:
-            if not is_writable(name):
-                raise ValueError(f"{name!r} is not text that anything could be called by")
-        if not named:
-            raise ValueError(
-                "purge what? tags=, key=, url=, path=, route=, user= or everything=True"
-            )
+        selected = self._selectors.select(
+            tags=tags,
+            key=key,
+            url=url,
+            path=path,
+            route=route,
+            user=user,
+            everything=everything,
+        )
         soft_at = self._services.clock() if soft else None
-        await self._services.holdings.purge(named, all_of=all_of, soft_at=soft_at, wait=wait)
+        with self.observer.purging(selected.words, soft=soft, all_of=all_of):
+            await self._services.holdings.purge(
+                selected.names, all_of=all_of, soft_at=soft_at, wait=wait
+            )
 
     def attach(self, app: ASGIApp) -> None:
         """Take note of the app that is asked when a response is to be made in advance."""
@@ -340,7 +340,9 @@ class Cache(DataCache):
         self._is_to_be_warmed = self._app is None
         if self.settings.warm and self._app is not None and has_background():
             urls = self.settings.warm
-            self._warming = asyncio.get_running_loop().create_task(warm_all(self.warm, urls))
+            self._warming = asyncio.get_running_loop().create_task(
+                warm_all(self.warm, urls, self.observer.tell)
+            )
 
     async def close(self) -> None:
         """Wait a while for refreshes that are running, then release the store.

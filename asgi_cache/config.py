@@ -89,7 +89,7 @@ class Settings:
     cache_status_name: str = "asgi-cache"
     """What this cache is called in ``Cache-Status``."""
     metrics: bool = True
-    """Whether requests are counted and timed, for `Cache.stats` and what reads it."""
+    """Whether requests are counted and timed, for `Cache.stats`, and logged at level DEBUG."""
     secret: str = field(default="", repr=False)
     """Key for hashing credentials; the same in every process that shares a store."""
     until_token_expires: bool = False

@@ -86,6 +86,10 @@ class Delivery:
         permitted = may_replace_error(stored, asked.request, asked.rule, self._services.clock())
         return stored if permitted else None
 
+    def tell_of_failure(self, error: BaseException | None) -> None:
+        """Tell that a stale response was served as the app failed."""
+        self._services.tell("stale-for-failure", error, route=self._asked.target.pattern)
+
     async def _take_head(self, head: Head) -> None:
         answered = head.received.response.status
         if answered in ERRORS and (stale := self.stale_for_error()) is not None:

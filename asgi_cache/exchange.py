@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from functools import partial
@@ -22,6 +21,7 @@ from asgi_cache.errors import CircuitOpen, StoreUnavailable
 from asgi_cache.fill import Fill, Sought, refresh
 from asgi_cache.flight import Flight, PatientReceive, has_background
 from asgi_cache.holdings import Begun, Found
+from asgi_cache.observe.tally import is_logged
 from asgi_cache.outcome import Outcome
 from asgi_cache.passenger import Follower, lead
 from asgi_cache.patience import Patience, patiently
@@ -47,8 +47,6 @@ from asgi_cache.run import Run
 from asgi_cache.services import Services
 from asgi_cache.targets import Target
 from asgi_cache.unsafe import Unsafe
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 CLIENT_WISHES = CONDITIONALS | {b"range", b"if-range", b"cache-control", b"pragma"}
 """Fields by which a client asks for less than, or other than, what can be stored for all."""
@@ -100,12 +98,16 @@ class Exchange:
     def count(self, began_at: float) -> None:
         """Count what became of the request, which came at *began_at* (by `perf_counter`)."""
         ended_at = self._responder.ended_at or perf_counter()
-        self._tally.note(self.outcome, self._responder.size, ended_at - began_at)
+        seconds, size, outcome = ended_at - began_at, self._responder.size, self.outcome
+        self._tally.note(outcome, size, seconds)
+        if is_logged():
+            method, route = self._scope["method"], self._tally.route
+            self._services.observer.log_request(outcome, route, method, size, seconds)
 
     async def answer(self, target: Target, rule: Rule) -> None:
         """Answer a request for *target*, whose responses are stored as *rule* says."""
         services, self._tally = self._services, target.tally
-        asked = await ask(self._scope, self._receive, target, rule, services.identity)
+        asked = await ask(self._scope, self._receive, target, rule, services)
         if isinstance(asked, Unanswerable):
             await self._bypass(asked, target, rule)
             return
@@ -226,10 +228,10 @@ class Exchange:
         run = Run(asked, stored, services, services.holdings.birth(), delivery.take)
         try:
             await run.run(self._app, scope, asked.receive)
-        except Exception:
+        except Exception as error:
             if not await delivery.replace_failure():
                 raise
-            logger.warning("the app failed; a stale response was served", exc_info=True)
+            delivery.tell_of_failure(error)
         else:
             await delivery.end()
         finally:

@@ -89,7 +89,7 @@ async def _explain(services: Services, scope: Scope, status: int, answered: Fiel
     if method not in target.rule.methods:
         return Explanation(request, _rule_of(target), passed=_of_other_method(target))
     client = Nobody(b"")
-    asked = await ask(scope, client.receive, target, target.rule, services.identity)
+    asked = await ask(scope, client.receive, target, target.rule, services)
     if isinstance(asked, Unanswerable):
         why = PASSED.get(asked.detail, asked.detail)
         passed = f"{asked.detail}: the request {why}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Receive, Scope
@@ -24,8 +23,6 @@ from asgi_cache.request_body import Nobody
 from asgi_cache.run import Run
 from asgi_cache.services import Services
 from asgi_cache.values import value
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 REFRESH_TIMEOUT = 60.0
 """Seconds that a refresh may take; one that hangs must not keep others from its key."""
@@ -185,7 +182,7 @@ async def refresh(
     except Exception as error:
         if isinstance(error, TimeoutError) and sought.stored is not None:
             services.throttle.note_failure(sought.stored.key)
-        logger.exception("a stale response could not be refreshed")
+        services.tell("refresh-failed", error, route=sought.asked.target.pattern)
         raise
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from time import monotonic
 
 from asgi_cache.observe.stats import LogStats, RouteStats, Stats
 from asgi_cache.services import Services
@@ -17,7 +16,7 @@ def stats_of(services: Services) -> Stats:
     values = RouteStats.of(observer.values)
     return Stats(
         at=services.clock(),
-        uptime=monotonic() - observer.began_at,
+        uptime=observer.uptime,
         process=f"{socket.gethostname()}:{os.getpid()}",
         routes=tuple(RouteStats.of(tally) for tally in observer.tallies.values() if tally.is_used),
         values=values.results,

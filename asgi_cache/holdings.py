@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
-from math import inf
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from asgi_cache.errors import StoreUnavailable
+from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
+from asgi_cache.observe.events import Tell
 from asgi_cache.patience import Patience
 from asgi_cache.policy.fields import Fields
 from asgi_cache.policy.keeping import keep_for
@@ -20,11 +18,6 @@ from asgi_cache.purging import PurgeLog
 from asgi_cache.stores.base import Held, Record, Store
 
 T = TypeVar("T")
-
-logger: logging.Logger = logging.getLogger(__name__)
-
-SILENCE = 60.0
-"""Seconds after a failure of the store was logged in which others are not."""
 
 INDEX_TTL = 86400.0
 """Seconds that a variant index is kept at least, as its variants end at different times."""
@@ -61,18 +54,19 @@ Tags: TypeAlias = Callable[[], Sequence[str]]
 class Holdings:
     """Finds, keeps and voids responses in a store, with the purge log's word on each.
 
-    Whatever goes wrong in a store comes out as `StoreUnavailable`, and is logged now and then.
+    Whatever goes wrong in a store comes out as `StoreUnavailable`, and is told of now and then.
     """
 
-    def __init__(self, store: Store, log: PurgeLog) -> None:
+    def __init__(self, store: Store, log: PurgeLog, tell: Tell) -> None:
         self.store: Store = store
         self.log: PurgeLog = log
+        self._tell = log.tell = tell
         self.purges: int = 0
         """How many were ordered here."""
         self.deletes: int = 0
         """How many stored responses were forgotten one by one."""
-        self._silent_until = -inf
         self._latest_birth = Birth(b"", 0)
+        store.observe(tell)
         store.follow(log)
 
     @property
@@ -299,12 +293,10 @@ class Holdings:
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         """Note that the store failed; what is no failure of a store is a mistake in one."""
         if not isinstance(error, StoreUnavailable):
-            logger.error("the store raised what it must not", exc_info=error)
+            self._tell("store-broken", error)
             return StoreUnavailable("the store failed")
-        now = time.monotonic()
-        if now >= self._silent_until:
-            self._silent_until = now + SILENCE
-            logger.warning("the store is out of reach, the app answers: %s", error)
+        if not isinstance(error, PurgeNotAcknowledged):  # which the store tells of
+            self._tell("store-unavailable", why=str(error))
         return error
 
 

@@ -35,6 +35,7 @@ class CacheMiddleware:
         self.cache.attach(app)
         self._take = self.cache.shortcut.take
         self._is_counting = self.cache.settings.metrics
+        self._observer = self.cache.observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; pass everything else on."""
@@ -46,12 +47,16 @@ class CacheMiddleware:
                 await send(head)
                 await send(body)
                 if self._is_counting:
+                    seconds = perf_counter() - began_at
                     hits.bytes += len(body["body"])
-                    hits.times.append(perf_counter() - began_at)
+                    hits.times.append(seconds)
+                    if hits.is_logged:
+                        self._observer.log_hit(hits, scope["method"], body["body"], seconds)
                 return
             scope[SCOPE_KEY] = self.cache
             if isinstance(answer, Pass):
-                answer.tally.note_passed()
+                if self._is_counting:
+                    self._observer.note_passed(answer.tally, scope["method"])
                 await self.app(scope, receive, send)
             else:
                 await self.cache.handle(self.app, scope, receive, send, answer, began_at)

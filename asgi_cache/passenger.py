@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,8 +16,6 @@ from asgi_cache.policy.keeping import stored_response
 from asgi_cache.policy.key import selector
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.policy.reuse import ERRORS, Reuse, assess
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 
 async def lead(flight: Flight, delivery: Delivery) -> bool:
@@ -57,7 +54,7 @@ async def _answer_for_failure(flight: Flight, delivery: Delivery) -> None:
     error = flight.error
     if error is not None and not await delivery.replace_failure():
         raise error
-    logger.warning("the app failed; a stale response was served", exc_info=error)
+    delivery.tell_of_failure(error)
 
 
 def _take_over(flight: Flight) -> None:

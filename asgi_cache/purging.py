@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from itertools import islice
 from math import inf
 
+from asgi_cache.observe.events import Tell
+from asgi_cache.observe.observer import Observer
 from asgi_cache.policy.keeping import stale_since
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Purge
@@ -63,6 +65,7 @@ class PurgeLog:
         self._joint: deque[Purge] = deque()
         self._withheld: tuple[Purge, ...] = ()
         self._watches: list[Watch] = []
+        self.tell: Tell = Observer().tell
 
     @property
     def withheld(self) -> int:
@@ -81,6 +84,8 @@ class PurgeLog:
 
     def restart(self, identity: bytes, position: int) -> None:
         """Begin with another log; nothing that was born under the former one is good."""
+        if self.identity not in {b"", identity}:
+            self.tell("log-lost")
         self.identity = identity
         self.changes += 1
         self.position = self._floor = position

@@ -242,7 +242,19 @@ class Run:
         failed = await self._change(keeping)
         if failed is None:
             self._tally.note_stored(len(content))
+            self._tell_of(stored, renewed=False)
         return stored, failed
+
+    def _tell_of(self, stored: StoredResponse, *, renewed: bool) -> None:
+        self._services.tell(
+            "stored",
+            route=self._tally.route,
+            status=stored.status,
+            size=len(stored.body),
+            ttl=stored.lifetime,
+            seconds=stored.cost,
+            renewed=renewed,
+        )
 
     def _tags(self) -> tuple[str, ...]:
         """Return the tags of the response: the rule's, its own, and its handler's."""
@@ -280,7 +292,9 @@ class Run:
         if not same_selection:
             return Settled(renewed, validated=True, detail=await self._drop(stored))
         failed = await self._change(self._holdings.put(renewed, stored))
-        self._tally.renewed += failed is None
+        if failed is None:
+            self._tally.renewed += 1
+            self._tell_of(renewed, renewed=True)
         return Settled(renewed, validated=True, renewed=failed is None, detail=failed)
 
     async def _drop(self, stored: StoredResponse) -> str | None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TypedDict
 
 from asgi_cache.config import Settings
 from asgi_cache.identity import partition_of
 from asgi_cache.locating import absolute
-from asgi_cache.tags import EVERYTHING, data_tag, named_tag, path_tag, route_tag, user_tag
+from asgi_cache.tags import (
+    EVERYTHING,
+    data_tag,
+    is_writable,
+    named_tag,
+    path_tag,
+    route_tag,
+    user_tag,
+)
 from asgi_cache.targets import Targets
 from asgi_cache.wording import suggest
 
@@ -33,6 +42,14 @@ class Named(Selected, total=False):
     wait: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is to be purged: in the words of who ordered it, and as the tags of the log."""
+
+    words: dict[str, tuple[str, ...]]
+    names: list[str]
+
+
 class Selectors:
     """Turns what is to be purged into tags.
 
@@ -43,6 +60,46 @@ class Selectors:
     def __init__(self, targets: Targets, settings: Settings) -> None:
         self._targets = targets
         self._settings = settings
+
+    def select(
+        self,
+        *,
+        tags: str | Iterable[str] = (),
+        key: str | Iterable[str] = (),
+        url: str | Iterable[str] = (),
+        path: str | Iterable[str] = (),
+        route: str | Iterable[str] = (),
+        user: str | int | None = None,
+        everything: bool = False,
+    ) -> Selection:
+        """Return the tags of all that any of these name; see `Cache.purge`."""
+        given = {
+            "tags": _each(tags),
+            "key": _each(key),
+            "url": _each(url),
+            "path": _each(path),
+            "route": _each(route),
+            "user": () if user is None else (str(user),),
+            "everything": ("true",) if everything else (),
+        }
+        words = {selector: tuple(named) for selector, named in given.items()}
+        names = [
+            *self.tags(words["tags"]),
+            *self.keys(words["key"]),
+            *self.urls(words["url"]),
+            *self.paths(words["path"]),
+            *self.routes(words["route"]),
+            *self.user(user),
+            *self.everything(everything),
+        ]
+        for name in names:
+            if not is_writable(name):
+                raise ValueError(f"{name!r} is not text that anything could be called by")
+        if not names:
+            raise ValueError(
+                "purge what? tags=, key=, url=, path=, route=, user= or everything=True"
+            )
+        return Selection({selector: named for selector, named in words.items() if named}, names)
 
     def tags(self, names: str | Iterable[str]) -> list[str]:
         """Return the tags of *names* that rules, responses or handlers give."""

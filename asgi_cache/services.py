@@ -12,6 +12,7 @@ from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
 from asgi_cache.identity import Identity
 from asgi_cache.lease import Unreleased
+from asgi_cache.observe.events import Tell
 from asgi_cache.observe.observer import Observer
 from asgi_cache.targets import Targets
 from asgi_cache.throttle import Throttle
@@ -36,6 +37,11 @@ class Services:
     """What the cache calls itself in ``Cache-Status``; ``None``: it says nothing."""
     hidden: frozenset[bytes]
     """Names of the fields that are for caches and that clients do not see."""
+
+    @property
+    def tell(self) -> Tell:
+        """Tells of what happens."""
+        return self.observer.tell
 
     def shown(self, message: Message) -> Message:
         """Return a response's head as clients may see it."""

@@ -41,7 +41,10 @@ __all__ = [
     "controlled",
 ]
 
-PARTS: Final = ("settings", "store", "_services", "_selectors", "data", "_is_counting")
+PARTS: Final = (
+    *("settings", "store", "observer", "data"),
+    *("_services", "_selectors", "_is_counting"),
+)
 """The attributes of a cache that are exchanged for a test."""
 
 OWN: Final = frozenset(

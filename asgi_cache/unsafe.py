@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -23,8 +22,6 @@ from asgi_cache.run import Run
 from asgi_cache.services import Services
 from asgi_cache.tags import collecting_tags, group_tags, named_tag, rendered
 from asgi_cache.targets import Target
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 under_way: set[asyncio.Future[bool]] = set()
 """Purges that are being recorded, so that they are not collected before they are done."""
@@ -110,6 +107,7 @@ class Unsafe:
         if tags:
             self._voided = tags
             self._services.observer.invalidations += 1
+            self._services.tell("invalidated", route=self._target.pattern, tags=len(tags))
             self._is_recorded = await self._purge(tags)
 
     async def _purge(self, tags: list[str]) -> bool:
@@ -124,10 +122,8 @@ class Unsafe:
     async def _record(self, tags: list[str]) -> bool:
         try:
             await self._services.holdings.purge(tags, hasty=True)
-        except StoreUnavailable as error:
-            url = self._own.url.partition("?")[0]  # the rest may hold what is no log's business
-            logger.info("an invalidation is not recorded yet: %r: %s", url, error)
-            return False
+        except StoreUnavailable:
+            return False  # which the store tells of
         return True
 
     async def _rule_tags(self) -> list[str]:
@@ -144,8 +140,8 @@ class Unsafe:
         credentials = identity.credentials(self._scope["headers"], cookies=rule.cookies == "safe")
         try:
             return user_name(await identity.partition(self._scope, credentials))
-        except Exception:
-            logger.exception("whose request this is could not be told; {user} is left empty")
+        except Exception as error:  # noqa: BLE001 - {user} is left empty, and the write goes on
+            self._services.tell("user-id-failed", error, route=self._target.pattern)
             return ""
 
     async def _record_answer(self, fields: Fields) -> Run | None:
@@ -165,7 +161,7 @@ class Unsafe:
             return None  # the app has seen more of the query than the key would hold
         headers = [pair for pair in self._scope["headers"] if pair[0] not in ABOUT_CONTENT]
         scope = {**self._scope, "method": "GET", "headers": headers}
-        asked = await ask(scope, nothing_more, own, own.rule, self._services.identity)
+        asked = await ask(scope, nothing_more, own, own.rule, self._services)
         if isinstance(asked, Unanswerable):
             return None
         self._responder.outcome.forwarded = "method"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -11,9 +10,8 @@ from starlette.authentication import AuthCredentials, SimpleUser
 from starlette.types import Scope
 
 from asgi_cache.identity import Identity, partition_of
+from asgi_cache.observe.events import Tell
 from asgi_cache.outcome import Outcome
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
 """URLs that are warmed at a time: the app has other work when it starts."""
@@ -93,8 +91,10 @@ def warming_scope(
     return scope
 
 
-async def warm_all(warm: Callable[[str], Awaitable[Outcome]], urls: Sequence[str]) -> None:
-    """Warm *urls*, a few at a time; nobody hears of what fails but the log."""
+async def warm_all(
+    warm: Callable[[str], Awaitable[Outcome]], urls: Sequence[str], tell: Tell
+) -> None:
+    """Warm *urls*, a few at a time; nobody hears of what fails but who is told."""
     limit, stored = asyncio.Semaphore(AT_ONCE), 0
 
     async def one(url: str) -> None:
@@ -102,13 +102,13 @@ async def warm_all(warm: Callable[[str], Awaitable[Outcome]], urls: Sequence[str
         async with limit:
             try:
                 outcome = await warm(url)
-            except Exception:
-                logger.exception("a URL could not be warmed: %r", url)
+            except Exception as error:  # noqa: BLE001 - the others are warmed all the same
+                tell("warm-failed", error, url=url)
                 return
             if outcome.stored or outcome.hit or outcome.collapsed:
                 stored += 1
             else:
-                logger.warning("a URL was warmed in vain (%s): %r", outcome.detail, url)
+                tell("warmed-in-vain", url=url, detail=outcome.detail)
 
     await asyncio.gather(*map(one, urls))
-    logger.info("warmed %d of %d URLs", stored, len(urls))
+    tell("warmed", stored=stored, urls=len(urls))

@@ -1,23 +1,68 @@
-"""All that one cache counts in one process, beside what its stores count themselves."""
+"""All that one cache counts and tells in one process, beside what its stores count themselves."""
 
 from __future__ import annotations
 
-from time import monotonic
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging import INFO
+from typing import Final
 
-from asgi_cache.observe.tally import Tally
+from asgi_cache.observe.events import KINDS, LOGGERS, Event, Kind
+from asgi_cache.observe.tally import UNSEEN, Hits, Tally, is_logged
+from asgi_cache.outcome import Outcome
+
+SILENCE: Final = 60.0
+"""Seconds after an event that is limited in which others of its kind are only counted."""
+
+REMEMBERED: Final = 100
+"""Purges that are remembered: the latest."""
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """A purge that was ordered in this process."""
+
+    at: float
+    """When; in seconds since the epoch."""
+    named: Mapping[str, tuple[str, ...]]
+    """What was named, by selector."""
+    soft: bool
+    all_of: bool
+    acknowledged: bool
 
 
 class Observer:
-    """Has a tally for each rule, and one for values."""
+    """Has a tally for each rule, and one for values; and passes on what happens."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
         self.began_at: float = monotonic()
-        """When the cache was made, by `time.monotonic`."""
+        """When the cache was made."""
         self.tallies: dict[str, Tally] = {}
         self.values: Tally = Tally("")
         """The counts of values, which are no requests."""
         self.invalidations: int = 0
         """Unsafe requests whose success has voided something."""
+        self.recent_purges: deque[Purged] = deque(maxlen=REMEMBERED)
+        """The latest that were ordered with `Cache.purge`."""
+        self._listeners: list[Listener] = []
+        self._silent_until: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the cache was made."""
+        return self._monotonic() - self.began_at
 
     def tally(self, pattern: str | None) -> Tally:
         """Return the counts of the rule with that *pattern*, or of what falls under no rule."""
@@ -26,3 +71,100 @@ class Observer:
         if tally is None:
             tally = self.tallies[route] = Tally(route)
         return tally
+
+    def note_passed(self, tally: Tally, method: str) -> None:
+        """Count, and log, a request that goes to the app untouched."""
+        tally.note_passed()
+        if is_logged():
+            self.log_request(Outcome(), tally.route, method, 0, 0.0)
+
+    def log_hit(self, hits: Hits, method: str, body: bytes, seconds: float) -> None:
+        """Log a request that the short way has answered."""
+        outcome = Outcome(status=hits.status, hit=True)
+        self.log_request(outcome, hits.route, method, len(body), seconds)
+
+    def log_request(
+        self, outcome: Outcome, route: str, method: str, size: int, seconds: float
+    ) -> None:
+        """Log what became of a request."""
+        self.tell(
+            "request",
+            route=route,
+            method=method,
+            result=outcome.result,
+            status=outcome.status or UNSEEN,
+            reason=outcome.forwarded,
+            detail=outcome.detail,
+            size=size,
+            seconds=seconds,
+        )
+
+    @contextmanager
+    def purging(
+        self, named: Mapping[str, tuple[str, ...]], *, soft: bool, all_of: bool
+    ) -> Iterator[None]:
+        """Remember the purge that is ordered within, and tell of it if it succeeds.
+
+        What it names may be somebody's, so that the log has only how much by which selector.
+        """
+        acknowledged = False
+        try:
+            yield
+            acknowledged = True
+        finally:
+            purged = Purged(self._clock(), named, soft, all_of, acknowledged)
+            self.recent_purges.append(purged)
+            if acknowledged:
+                selectors = ", ".join(f"{name} ({len(each)})" for name, each in named.items())
+                self.tell("purged", selectors=selectors, soft=soft)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Have *listener* called with each event from now on, but those of single requests.
+
+        It is called at once, where the event happens, and so must not take long. Call what is
+        returned to end it.
+        """
+        self._listeners.append(listener)
+
+        def end() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return end
+
+    def tell(self, name: str, error: BaseException | None = None, /, **fields: object) -> None:
+        """Log an event, one of `KINDS`, with its *fields*, and tell it to who listens."""
+        kind = KINDS[name]
+        logger = LOGGERS[kind.logger]
+        if logger.isEnabledFor(kind.level) and not self._is_left_out(name, kind):
+            said = (
+                {**fields, "left_out": self._left_out.pop(name, 0)} if kind.is_limited else fields
+            )
+            message = kind.message + _LEFT_OUT if said.get("left_out") else kind.message
+            extra = {"event": name, **said}
+            filling = (said,) if said else ()
+            logger.log(kind.level, message, *filling, exc_info=error, extra=extra, stacklevel=2)
+        if self._listeners and kind.level >= INFO:
+            self._pass_on(Event(name, self._clock(), fields))
+
+    def _is_left_out(self, name: str, kind: Kind) -> bool:
+        """Whether it is enough to count this one, as another was told of a moment ago."""
+        if not kind.is_limited:
+            return False
+        now = self._monotonic()
+        if now < self._silent_until.get(name, now):
+            self._left_out[name] = self._left_out.get(name, 0) + 1
+            return True
+        self._silent_until[name] = now + SILENCE
+        return False
+
+    def _pass_on(self, event: Event) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001 - who listens may not cost a request
+                if event.name != "listener-failed":
+                    self.tell("listener-failed", error)
+
+
+_LEFT_OUT: Final = " (and %(left_out)d more, which were not logged)"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from logging import DEBUG
 from typing import Final
 
+from asgi_cache.observe.events import LOGGERS, REQUESTS
 from asgi_cache.observe.histogram import Histogram
 from asgi_cache.outcome import Outcome
 
@@ -21,10 +23,13 @@ class Hits:
     Every hit comes by here, so that it only leaves its size and how long it took.
     """
 
-    __slots__ = ("bytes", "status", "times")
+    __slots__ = ("bytes", "is_logged", "route", "status", "times")
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, route: str, status: int) -> None:
+        self.route: str = route
         self.status: int = status
+        self.is_logged: bool = is_logged()
+        """Whether each is to be logged, too."""
         self.bytes: int = 0
         self.times: list[float] = []
         """Seconds, of each."""
@@ -69,7 +74,7 @@ class Tally:
         """Return where hits that are answered with *status* are noted."""
         hits = self._hits.get(status)
         if hits is None:
-            hits = self._hits[status] = Hits(status)
+            hits = self._hits[status] = Hits(self.route, status)
         return hits
 
     def settle(self) -> None:
@@ -80,7 +85,7 @@ class Tally:
                 self.results["hit"][status] += len(times)
                 self.cached.note_all(times)
             self.bytes_served += hits.bytes
-            hits.bytes = 0
+            hits.bytes, hits.is_logged = 0, is_logged()
 
     def note(self, outcome: Outcome, size: int, seconds: float) -> None:
         """Count a request that came to *outcome*, *seconds* after it came."""
@@ -99,6 +104,11 @@ class Tally:
         """Count a response that was stored, with a body of *size* bytes."""
         self.stored += 1
         self.bytes_stored += size
+
+
+def is_logged() -> bool:
+    """Whether somebody wants to read of each request."""
+    return LOGGERS[REQUESTS].isEnabledFor(DEBUG)
 
 
 def _counts() -> dict[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from asgi_cache.observe.events import Tell
 from asgi_cache.observe.stats import StoreStats
 from asgi_cache.observe.tally import Hits
 from asgi_cache.policy.fields import Field
@@ -56,7 +57,7 @@ class Ready:
         """Where it is noted that it was served."""
 
 
-NOT_READY: Final = Ready((), 0.0, 0.0, 0, Hits(0))
+NOT_READY: Final = Ready((), 0.0, 0.0, 0, Hits("", 0))
 """Where there is to be one, but is none yet."""
 
 
@@ -177,6 +178,10 @@ class Store(Protocol):
         Without a token the caller knows that it has the lease.
         """
         del lease, token, mark, ttl
+
+    def observe(self, tell: Tell) -> None:
+        """Have what happens told with *tell*; called once, before any other operation."""
+        del tell
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the log from now on; called once, before any other operation.

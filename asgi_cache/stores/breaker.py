@@ -7,7 +7,6 @@ open, and what comes of that closes it or keeps it open for longer.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -16,8 +15,8 @@ from random import uniform
 from typing import Final
 
 from asgi_cache.backoff import Draw, doubling
-
-logger: logging.Logger = logging.getLogger(__name__)
+from asgi_cache.observe.events import Tell
+from asgi_cache.observe.observer import Observer
 
 FAILURES: Final = 3
 """Failures in a row that open it; those of what was under way at the same time count as one."""
@@ -43,6 +42,7 @@ class Breaker:
     ) -> None:
         self.is_closed: bool = True
         """Everything passes."""
+        self.tell: Tell = Observer().tell
         self.opened: int = 0
         """How often it has opened."""
         self.why: str = ""
@@ -94,7 +94,7 @@ class Breaker:
             self.opened += 1
             self._pauses = self._pauses_anew()
             self._open()
-            logger.warning("the store is left alone, as it does not answer: %s", why)
+            self.tell("breaker-opened", why=why)
 
     def begin_probe(self) -> int:
         """Let one pass; its number."""
@@ -109,7 +109,7 @@ class Breaker:
         self._is_probed = False
         if answered:
             self.is_closed, self._failures = True, 0
-            logger.warning("the store answers again")
+            self.tell("breaker-closed")
         else:
             self._open()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from asyncio import Future, Task
@@ -17,6 +16,8 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from asgi_cache.errors import ConfigurationError, CorruptRecord, Forged, StoreUnavailable
+from asgi_cache.observe.events import Tell
+from asgi_cache.observe.observer import Observer
 from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
@@ -36,8 +37,6 @@ from asgi_cache.stores.sealing import Seal
 from asgi_cache.stores.unacknowledged import NOWHERE
 
 T = TypeVar("T")
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT: Final = 0.05
 """Seconds that an operation may take, connecting included."""
@@ -107,6 +106,7 @@ class RedisStore(Store):
         self._recent = Recent(self._record_in)
         self._purges = Purges(self._log, self._guard, monotonic)
         self._followed = False
+        self._tell: Tell = Observer().tell
         self._wanted_until = 0.0
         self.corrupt: int = 0
         """How many records were there but were not what had been stored."""
@@ -185,6 +185,10 @@ class RedisStore(Store):
     ) -> None:
         """Give up a lease that is held still, or leave *mark* in its place."""
         await release(self._send, self._lease_name(lease), token, mark, ttl)
+
+    def observe(self, tell: Tell) -> None:
+        """Have what happens told with *tell*."""
+        self._tell = self._breaker.tell = self._purges.tell = tell
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the log, beginning with the next operation."""
@@ -351,15 +355,11 @@ class RedisStore(Store):
         except CorruptRecord as error:
             self.corrupt += 1
             if isinstance(error, Forged):
-                self._note_forgery(error)
+                self.forged += 1
+                self._tell("record-forged", why=str(error))
             return None
         except Unreadable:
             return None
-
-    def _note_forgery(self, error: Forged) -> None:
-        if self.forged == 0:
-            logger.warning("a record in the store is not believed: %s", error)
-        self.forged += 1
 
     def _record_in(self, key: bytes, data: bytes) -> Record:
         return decode(key, data if self._seal is None else self._seal.open(key, data))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +13,8 @@ from redis.exceptions import ResponseError
 
 from asgi_cache.backoff import doubling
 from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
+from asgi_cache.observe.events import Tell
+from asgi_cache.observe.observer import Observer
 from asgi_cache.stores.base import LogReader, Purge
 from asgi_cache.stores.breaker import LONGEST_PAUSE
 from asgi_cache.stores.guard import Guard
@@ -22,8 +23,6 @@ from asgi_cache.stores.redis_link import Link
 from asgi_cache.stores.redis_log import RedisLog, pack_purge
 from asgi_cache.stores.redis_servers import Servers
 from asgi_cache.stores.unacknowledged import Unacknowledged
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 TIMEOUT: Final = 1.0
 """Seconds that a purge may take, which matters more than the moment it takes."""
@@ -51,6 +50,7 @@ class Purges:
         self._monotonic = monotonic
         self._is_log_taking = True
         """Else the server has refused a purge, and look-ups need not wait for the next try."""
+        self.tell: Tell = Observer().tell
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* what is to be withheld."""
@@ -71,6 +71,7 @@ class Purges:
         await asyncio.wait([taking])
         position = None if taking.cancelled() else taking.result()
         if position is None:
+            self.tell("purge-waits", waiting=len(self.waiting))
             raise PurgeNotAcknowledged("the purge log was not reached; the purge is repeated")
         return position
 
@@ -114,6 +115,8 @@ class Purges:
                 raise
             self._is_log_taking = True
             self.waiting.acknowledge(last)
+            if not self.waiting:
+                self.tell("purges-delivered")
         await self._log.catch_up(servers)
 
     async def _comes_back(self, servers: Servers) -> None:
@@ -141,7 +144,7 @@ class Purges:
     def tell_of_losses(self) -> None:
         """Log what is lost unless the store is used again."""
         if self.waiting:
-            logger.error("purges were not acknowledged: %d", len(self.waiting))
+            self.tell("purges-lost", waiting=len(self.waiting))
 
     async def _recover(self, link: Link) -> None:
         """Try once; or, while purges wait, until they were taken."""
@@ -155,7 +158,7 @@ class Purges:
                     await self._guard.probe(partial(self._comes_back, link.servers), TIMEOUT)
             except StoreUnavailable:
                 pass
-            except Exception:
-                logger.exception("purges could not be repeated, and will be tried again")
+            except Exception as error:  # noqa: BLE001 - as long as they are repeated
+                self.tell("purges-stuck", error)
             if not self.waiting:
                 return

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from asgi_cache.backoff import full_jitter
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
+from asgi_cache.observe.events import Tell
 from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
@@ -195,6 +196,10 @@ class TieredStore(Store):
     ) -> None:
         """Give up a lease."""
         await self.shared.release(lease, token, mark, ttl)
+
+    def observe(self, tell: Tell) -> None:
+        """Have what happens told with *tell*."""
+        self.shared.observe(tell)
 
     def follow(self, reader: LogReader) -> None:
         """Tell *reader* of the shared log."""

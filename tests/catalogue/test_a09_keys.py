@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from asgi_cache.asking import primary_key
 from asgi_cache.identity import NOBODY, partition_of
+from asgi_cache.observe.observer import Observer
 from asgi_cache.policy.rule import Rule
 from asgi_cache.routes import Routes
 from asgi_cache.rules import RuleReader, RuleSet
@@ -311,7 +312,12 @@ PARTS = ["", "a", "b", "ab", "a:b", "a|b", "a\x00", "\x00b", "user:a", "/", "&",
 def test_a14_different_requests_have_different_keys(one, other):
     """Whatever stands in a path, a query and a user's id, no two run into one another."""
     targets = Targets(
-        RuleSet.from_mapping({"/**": 60}), Routes(RuleReader()), Rule(), ("n", ""), None
+        RuleSet.from_mapping({"/**": 60}),
+        Routes(RuleReader()),
+        Rule(),
+        ("n", ""),
+        None,
+        Observer(),
     )
 
     def key_of(path, query, user):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import Counter
 
@@ -203,8 +204,9 @@ LOAD = 10_000
 ROUTES = 20
 
 
-def test_counts_agree_with_headers_and_with_what_was_asked():
-    """Of 10,000 requests over 20 routes each is counted as its header says, and none is lost."""
+def test_counts_agree_with_headers_and_with_what_was_asked(caplog):
+    """Of 10,000 requests over 20 routes each is counted, and logged, as its header says."""
+    caplog.set_level(logging.DEBUG, "asgi_cache.requests")
     draw, clock = random.Random(2026), Clock()
     rules = {f"/r{n}/{{id}}": {"ttl": 30, "stale_while_revalidate": 10} for n in range(ROUTES - 2)}
     rules |= {"/never/{id}": None, "/private/{id}": 30}
@@ -230,6 +232,7 @@ def test_counts_agree_with_headers_and_with_what_was_asked():
         (each.route, name): count for each in stats.routes for name, count in each.results.items()
     }
     assert counted == dict(said)
+    assert Counter((record.route, record.result) for record in caplog.records) == said
     assert {each.route: each.total for each in stats.routes} == dict(asked)
     assert {name for _, name in counted} == {"hit", "stale", "miss", "uncacheable", "passed"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -19,7 +20,8 @@ from types import ModuleType
 from typing import Any
 
 from asgi_cache import config
-from asgi_cache.outcome import PASSED
+from asgi_cache.observe.events import KINDS
+from asgi_cache.outcome import PASSED, RESULTS
 from asgi_cache.policy import rule, storing
 from benchmarks.conformance.explained import EXPLAINED
 from benchmarks.differential.explained import EXPLAINED as DIFFERENCES
@@ -32,6 +34,7 @@ PAGES = (
     "docs/reference/rules.md",
     "docs/reference/settings.md",
     "docs/reference/cache-status.md",
+    "docs/reference/logging.md",
     "docs/reference/rfc9111.md",
     "docs/explanation/security.md",
 )
@@ -91,6 +94,10 @@ def tables() -> dict[str, str]:
         "attacks": attacks(),
         "limits": limits(),
         "differences": differences(),
+        "events": events(),
+        "results": table(
+            ("result", "the request was"), [(f"`{n}`", t) for n, t in RESULTS.items()]
+        ),
         "passed": table(("`detail`", "the request"), [(f"`{n}`", t) for n, t in PASSED.items()]),
         "not-stored": table(
             ("`detail`", "the response is not stored because", "source"), detail_rows()
@@ -126,6 +133,17 @@ def attacks() -> str:
         names = ", ".join(f"`{name.removeprefix('test_')}`" for name, _ in tests[line])
         rows.append((str(line), tried, holds, names))
     return table(("", "what is tried", "what comes of it", "tests"), rows)
+
+
+def events() -> str:
+    """Lay out what is logged, by which logger, at which level and with which fields."""
+    rows = []
+    for name, kind in KINDS.items():
+        names = [*kind.fields, *(["left_out"] if kind.is_limited else [])]
+        level = logging.getLevelName(kind.level)
+        said = ", ".join(f"`{each}`" for each in names)
+        rows.append((f"`{name}`", f"`{kind.logger}`", level, kind.meaning, said))
+    return table(("event", "logger", "level", "when", "fields"), rows)
 
 
 def limits() -> str:

@@ -22,7 +22,7 @@ schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate write-behind conformance transparency differential peers migrating lock audit clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate cancellations write-behind conformance transparency differential peers migrating lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -104,6 +104,10 @@ memory: $(STAMP)test ## Measure what responses take of memory, here and in Redis
 
 simulate: $(STAMP)test ## Run the simulation of processes and faults at length (SCALE=20)
 	@SIMULATION_SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest -q tests/simulation
+
+cancellations: $(STAMP)test ## Cancel operations on Redis at random, and look for mixed-up replies (COUNT=100000)
+	@sh tests/ensure.sh redis-server
+	@CANCELLATIONS=$(or $(COUNT),100000) $(BIN)/python -m pytest -q tests/stores/test_cancellation.py
 
 write-behind: $(STAMP)test ## Kill those who persist writes while they do, at length (WRITES=10000)
 	@sh tests/ensure.sh redis-server

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from functools import partial
+from functools import cache, partial
 from math import inf
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 from asgi_cache.errors import ConfigurationError
@@ -28,11 +28,17 @@ def readers_of(
     declared: type, classes: Mapping[str, float], special: Mapping[str, Reader]
 ) -> dict[str, Reader]:
     """Choose how each field of a dataclass is read: by its type, if not in *special*."""
-    hints = get_type_hints(declared)
+    hints = _types_in(declared)
     return {
         field.name: _reader(hints[field.name], classes, special.get(field.name), field.repr)
         for field in fields(declared)
     }
+
+
+@cache
+def _types_in(declared: type) -> Mapping[str, Any]:
+    """Return the types of a dataclass's fields, which takes Python a millisecond to find out."""
+    return MappingProxyType(get_type_hints(declared))
 
 
 def read_fields(

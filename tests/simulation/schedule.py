@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -51,11 +52,18 @@ class Schedule:
     actions: tuple[Action, ...]
 
 
-def draw_schedule(seed: int) -> Schedule:
-    """Draw a schedule: mostly bursts, in which much happens at nearly the same time."""
+def draw_schedule(seed: int, kinds: Mapping[str, int] | None = None) -> Schedule:
+    """Draw a schedule: mostly bursts, in which much happens at nearly the same time.
+
+    What may happen, and how often, is *kinds*: what needs few of them is met sooner where the
+    others are left out.
+    """
     draw = Random(seed)
     calm = draw.random() < 0.3
-    kinds = ACTIONS if calm else _SHAKY
+    if kinds is None:
+        kinds = ACTIONS if calm else _SHAKY
+    else:
+        calm = kinds.keys() <= ACTIONS.keys()
     span = draw.choice((0.5, 2.0, 2.0, 5.0))
     bursts = [draw.uniform(0, span) for _ in range(draw.randint(1, 6))]
     count = draw.randint(10, 60)

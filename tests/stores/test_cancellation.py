@@ -1,4 +1,4 @@
-"""Ten thousand operations that are cancelled: no reply reaches another's reader, no slot is lost.
+"""Thousands of operations that are cancelled: no reply reaches another's reader, no slot is lost.
 
 The operations are drawn at random, as are the moments at which they are cancelled, from a seed
 that every failure names. The server is a real one, behind a proxy that hands out its replies
@@ -8,13 +8,14 @@ bit by bit, so that most of those who are cancelled leave a reply on its way.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager, suppress
 from random import Random
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Connection
 
-from asgi_cache.stores import redis_client
+from asgi_cache.stores import redis_client, redis_purges
 from asgi_cache.stores.redis import LARGE
 from asgi_cache.stores.urls import open_store
 from tests.proxy import crumbled, proxied
@@ -23,7 +24,8 @@ from tests.stores.records import RecordingReader, response_under
 
 pytestmark = pytest.mark.anyio
 
-CANCELLATIONS = 10_000
+CANCELLATIONS = int(os.environ.get("CANCELLATIONS", "4000"))
+"""A pool that mixes replies up is found out after some 1,300."""
 AT_ONCE = 64
 """Tasks that are at work at the same time."""
 KEYS = tuple(number.to_bytes(16, "big") for number in range(32))
@@ -179,17 +181,19 @@ async def calling(server, options, seed, patience=PATIENCE):
             await store.close()
 
 
+@pytest.mark.timeout(90 + CANCELLATIONS / 50)
 @pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("options", COPIES.values(), ids=COPIES)
-async def test_cancelled_operations(server, admin, pools, options, seed):
+async def test_cancelled_operations(server, admin, pools, monkeypatch, options, seed):
     """Whoever is cancelled takes nothing with it: no reply, and no connection."""
+    # A busy machine may miss the second that a purge has.
+    monkeypatch.setattr(redis_purges, "TIMEOUT", PATIENCE)
     async with calling(server, options, seed) as (proxy, caller):
         await caller.run(CANCELLATIONS)
         said = f"with seed {seed}, after {caller.cancelled} cancellations"
         assert caller.mixed_up == [], said
         assert caller.store_corrupt == 0, said
-        # A purge has a deadline of its own, which a machine that is busy may miss.
-        assert [each for each in caller.failed if "PurgeNotAck" not in each] == [], said
+        assert caller.failed == [], said
         proxy.heal()
         for operation in caller.operations:
             await operation(caller, KEYS[0])

@@ -14,6 +14,6 @@ def anyio_backend():
 
 
 def pytest_collection_finish():
-    """Let the garbage collector pass over what stays to the end, which would take most of its time."""
+    """Let the garbage collector pass over what stays anyway, which would take most of its time."""
     gc.collect()
     gc.freeze()

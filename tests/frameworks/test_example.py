@@ -30,7 +30,8 @@ class Client:
     """A user who asks."""
 
     def __init__(self, url: str, shown: str) -> None:
-        self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {shown}"})
+        fields = {"Authorization": f"Bearer {shown}"}
+        self.http = httpx.Client(base_url=url, headers=fields, timeout=30)  # it starts meanwhile
 
     def get(self, path: str):
         """Return what came back, and what the cache says of it but for the lifetime."""

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from http_sf import Token, ser
 
+from asgi_cache.advisor.watching import Watcher
 from asgi_cache.config import Settings, base_rule, compile_rules, rule_reader
+from asgi_cache.conflicts import Conflicts
 from asgi_cache.fill_rate import FillRate
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
@@ -33,13 +35,15 @@ def services_of(
     clock: Callable[[], float],
 ) -> Services:
     """Put the parts of a cache together."""
+    routes = Routes(rule_reader(settings))
     targets = Targets(
         compile_rules(settings),
-        Routes(rule_reader(settings)),
+        routes,
         base_rule(settings),
         salt_of(settings),
         settings.hosts,
         observer,
+        observe=settings.observe,
     )
     return Services(
         holdings=holdings,
@@ -50,6 +54,8 @@ def services_of(
         fill_rate=FillRate(clock),
         throttle=Throttle(clock),
         observer=observer,
+        watcher=Watcher(identity, routes, clock),
+        conflicts=Conflicts(observer.tell),
         clock=clock,
         targeted=tuple(name.encode() for name in settings.targeted_fields),
         hidden=frozenset() if settings.show_tags else TAG_FIELDS,

@@ -14,6 +14,8 @@ from typing import Any, Unpack
 from redis.asyncio import Redis
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from asgi_cache.advisor.advice import Advice
+from asgi_cache.advisor.deciding import TOLERANCE
 from asgi_cache.assembly import salt_of, services_of
 from asgi_cache.config import (
     Settings,
@@ -145,6 +147,13 @@ class Cache(DataCache):
         stated = Settings() if path is None else load_settings(path)
         settings = settings_from_environment(os.environ if environ is None else environ, stated)
         return cls(settings=settings, store=store, user_id=user_id, authorize=authorize)
+
+    def advise(self, tolerance: float = TOLERANCE) -> Advice:
+        """Say what to store, and for how long, by what was learned from traffic (``observe``).
+
+        At most *tolerance* of the answers from the store would be older than the app's own.
+        """
+        return self._services.watcher.advise(tolerance)
 
     def stats(self) -> Stats:
         """Return what this cache has counted in this process since it was made."""

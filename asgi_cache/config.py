@@ -88,6 +88,8 @@ class Settings:
     """Whether responses carry ``Cache-Status`` (RFC 9211)."""
     cache_status_name: str = "asgi-cache"
     """What this cache is called in ``Cache-Status``."""
+    observe: bool = False
+    """Whether nothing is stored or served, and only learned what could be, for `Cache.advise`."""
     metrics: bool = True
     """Whether requests are counted and timed, for `Cache.stats`, and logged at level DEBUG."""
     secret: str = field(default="", repr=False)

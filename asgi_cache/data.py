@@ -119,6 +119,7 @@ class Data:
             state=state,
             tally=self._services.observer.values,
             passing=None,
+            is_observed=False,
             is_head=False,
             key=digest([b"GET", b""], after=state),
         )

@@ -87,11 +87,16 @@ class Exchange:
         own = targets.resolve(scope, "GET") if method not in SAFE_METHODS else None
         if target is not None:
             self._tally = target.tally
-        if target is not None and target.rule is not None and method in target.rule.methods:
+        app = self._app
+        if target is not None and (target.is_observed or services.watcher.is_on):
+            app = services.watcher.watched(app, target)
+        if target is not None and target.is_observed and own is None:
+            await app(scope, self._receive, self._send)
+        elif target is not None and target.rule is not None and method in target.rule.methods:
             await self.answer(target, target.rule)
         elif target is not None and own is not None:
             unsafe = Unsafe(self._services, target, own, scope, self._responder)
-            await unsafe.run(self._app, self._receive)
+            await unsafe.run(app, self._receive)
         else:
             await self._app(scope, self._receive, self._send)
 

@@ -33,4 +33,5 @@ def stats_of(services: Services) -> Stats:
         invalidations=observer.invalidations,
         deletes=holdings.deletes,
         fills_refused=services.fill_rate.refused,
+        public_conflicts=dict(services.conflicts.by_route),
     )

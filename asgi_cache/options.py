@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     show_tags: bool
     cache_status: bool
     cache_status_name: str
+    observe: bool
     metrics: bool
     secret: str
     until_token_expires: bool

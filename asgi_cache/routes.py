@@ -95,6 +95,14 @@ class Routes:
             return None
         return _match(nodes, {"path_params": {}, **scope, "type": "http", "method": method})
 
+    def template(self, scope: Scope) -> tuple[str, dict[str, str]] | None:
+        """Return the path of the route that a request falls under, and its parameters' values.
+
+        It is found anew each time, which takes a while.
+        """
+        app = scope.get("app") or next(filter(None, (known() for known in self._apps)), None)
+        return _template(_routes_of(app), {"path_params": {}, **scope, "type": "http"}, "")
+
     def read(self, scope: Mapping[str, Any] = EMPTY) -> tuple[_Node, ...]:
         """Read the routes, once; *scope* may name the app.
 
@@ -202,6 +210,22 @@ def _agree(tables: Sequence[tuple[_Node, ...]]) -> bool:
         "which are ignored: give each app a Cache of its own"
     )
     return False
+
+
+def _template(
+    routes: Sequence[Any], scope: Scope, prefix: str
+) -> tuple[str, dict[str, str]] | None:
+    for route in _flat(routes):
+        matched, added = route.matches(scope)
+        if matched is not Matched.FULL:
+            continue
+        path, below = prefix + (getattr(route, "path", None) or ""), {**scope, **added}
+        inner = getattr(route, "routes", None)
+        if inner:
+            return _template(inner, below, path)
+        params = {name: str(value) for name, value in below["path_params"].items()}
+        return path, params
+    return None
 
 
 def _all_stated(nodes: Sequence[_Node]) -> Iterator[tuple[str, Mapping[str, _Stated]]]:

@@ -56,6 +56,7 @@ class RuleOptions(TypedDict, total=False):
     coherence: Literal["bounded", "strict"]
     unlinked: Literal["forward", "serve"]
     store_private: bool
+    observe: bool
 
 
 @dataclass(frozen=True, slots=True)

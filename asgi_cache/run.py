@@ -242,8 +242,17 @@ class Run:
         failed = await self._change(keeping)
         if failed is None:
             self._tally.note_stored(len(content))
+            self._compare(stored)
             self._tell_of(stored, renewed=False)
         return stored, failed
+
+    def _compare(self, stored: StoredResponse) -> None:
+        """Compare what is for everybody with what another user was answered."""
+        asked, services = self._asked, self._services
+        if asked.rule.public and asked.target.pattern is not None:
+            credentials = services.identity.credentials(asked.request.fields, cookies=True)
+            changes, route = self._holdings.changes, self._tally.route
+            services.conflicts.note(stored, route, credentials, services.clock(), changes)
 
     def _tell_of(self, stored: StoredResponse, *, renewed: bool) -> None:
         self._services.tell(

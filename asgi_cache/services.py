@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from starlette.types import Message
 
+from asgi_cache.advisor.watching import Watcher
+from asgi_cache.conflicts import Conflicts
 from asgi_cache.fill_rate import FillRate
 from asgi_cache.flights import Flights
 from asgi_cache.holdings import Holdings
@@ -30,6 +32,8 @@ class Services:
     fill_rate: FillRate
     throttle: Throttle
     observer: Observer
+    watcher: Watcher
+    conflicts: Conflicts
     clock: Callable[[], float]
     targeted: tuple[bytes, ...]
     """Names of the fields that are heard before ``Cache-Control`` (RFC 9213)."""

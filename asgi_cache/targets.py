@@ -67,6 +67,8 @@ class Target:
     """Where it is counted what became of the requests."""
     passing: Pass | None
     """What there is to do where it is the app's to answer, and makes nothing void."""
+    is_observed: bool
+    """It is only watched, to learn what could be stored: the app answers."""
     is_head: bool
     key: bytes | None
     """The primary key if no field adds to it; nothing if all has to be looked at at length."""
@@ -101,6 +103,8 @@ class Targets:
         salt: Sequence[str],
         hosts: Sequence[str] | None,
         observer: Observer,
+        *,
+        observe: bool = False,
     ) -> None:
         self._rules = rules
         self._routes = routes
@@ -108,6 +112,7 @@ class Targets:
         self._salted = hashing([part.encode() for part in salt])
         self._hosts = None if hosts is None else {host.lower().encode() for host in hosts}
         self._observer = observer
+        self._observe = observe
         self._joined: dict[tuple[str, str, str], Rule | None] = {}
         self.known: dict[Line, Target] = {}
         """The targets of the latest lines."""
@@ -212,8 +217,10 @@ class Targets:
         url = origin + raw_path.decode("latin-1") + asked
         patterns = () if match is None else match.patterns
         tally = self._observer.tally(pattern)
-        is_passed = method in SAFE_METHODS and (rule is None or method not in rule.methods)
-        is_at_hand = rule is not None and _is_at_hand(method, rule)
+        is_observed = self._observe or (rule is not None and rule.observe)
+        is_stored = rule is not None and method in rule.methods
+        is_passed = method in SAFE_METHODS and not is_stored and not is_observed
+        is_at_hand = rule is not None and not is_observed and _is_at_hand(method, rule)
         return Target(
             rule=rule,
             pattern=pattern,
@@ -225,6 +232,7 @@ class Targets:
             state=state,
             tally=tally,
             passing=Pass(tally) if is_passed else None,
+            is_observed=is_observed,
             is_head=method == "HEAD",
             key=digest([b"GET", NOBODY], after=state) if is_at_hand else None,
             said_by="" if match is None else match.said_by,

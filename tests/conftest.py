@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 
@@ -11,9 +9,3 @@ import pytest
 def anyio_backend():
     """Run the asynchronous tests on asyncio, which redis-py needs."""
     return "asyncio"
-
-
-def pytest_collection_finish():
-    """Let the garbage collector pass over what stays anyway, which would take most of its time."""
-    gc.collect()
-    gc.freeze()

@@ -62,6 +62,15 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ("route",),
             is_limited=True,
         ),
+        "public-conflict": Kind(
+            FILLS,
+            WARNING,
+            "what %(route)r answers differs by user, and its rule says public: users may be shown "
+            "what is for others; take public out of the rule",
+            "the app gave two users different answers within the lifetime of one that is for all; "
+            "told once for each rule",
+            ("route",),
+        ),
         "refresh-failed": Kind(
             FILLS,
             ERROR,

@@ -68,3 +68,5 @@ class Rule:
     """``serve``: own copies answer while the store is out of reach, even if purged elsewhere."""
     store_private: bool = False
     """Store ``private`` responses too, in their user's own partition."""
+    observe: bool = False
+    """Whether nothing is stored or served, and only learned what could be, for `Cache.advise`."""

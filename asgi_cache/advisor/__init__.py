@@ -1,0 +1,1 @@
+"""Learns from real traffic what is worth caching, and for how long."""

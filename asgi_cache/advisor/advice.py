@@ -1,0 +1,169 @@
+"""What is advised for a whole app: a report to read, and rules to use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from asgi_cache.advisor.curve import Point
+from asgi_cache.advisor.deciding import NEVER, RouteAdvice
+from asgi_cache.errors import ConfigurationError
+
+HEAD = ("route", "requests", "app", "advice", "ttl", "hits", "stale", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to cache and for how long, by what was learned in *seconds* of traffic.
+
+    As text it is a report.
+    """
+
+    seconds: float
+    routes: tuple[RouteAdvice, ...]
+    """What saves most comes first."""
+
+    def rules(self) -> dict[str, object]:
+        """Return rules as ``Cache(rules=...)`` takes them.
+
+        What should be purged by a write is said of that write's route.
+        """
+        purged: dict[str, list[str]] = {}
+        for advice in self.routes:
+            for write, tag in advice.purged_by:
+                tags = purged.setdefault(write, [])
+                tags += [tag] if tag not in tags else []
+        writes = {write: {"purge": tags} for write, tags in sorted(purged.items(), key=_narrow)}
+        reads: dict[str, object] = {
+            advice.route: _rule(advice) if advice.is_stored else "never"
+            for advice in self.routes
+            if advice.is_stored or advice.kind in NEVER
+        }
+        return {**writes, **dict(sorted(reads.items(), key=_narrow))}
+
+    def to_toml(self) -> str:
+        """Write the rules as a file that `Cache.from_config` reads, with the reasons beside them.
+
+        Raises:
+            ConfigurationError: tomlkit is not installed.
+        """
+        try:
+            import tomlkit  # noqa: PLC0415 - only who wants a file needs it
+        except ImportError:
+            raise ConfigurationError("a file of rules: pip install 'asgi-cache[cli]'") from None
+        said = {advice.route: advice for advice in self.routes}
+        document, rules = tomlkit.document(), tomlkit.table()
+        document.add(tomlkit.comment(f"From {_duration(self.seconds)} of traffic."))
+        for pattern, rule in self.rules().items():
+            advice = said.get(pattern)
+            if advice is not None:
+                rules.add(tomlkit.comment(f"{advice.kind}: {advice.why}; {_expected(advice)}"))
+            if isinstance(rule, Mapping):
+                value = tomlkit.inline_table()
+                value.update(cast("Mapping[str, object]", rule))
+                rules.add(tomlkit.key(pattern), value)
+            else:
+                rules.add(tomlkit.key(pattern), rule)
+        document.add("rules", rules)
+        return tomlkit.dumps(document)
+
+    def __str__(self) -> str:
+        """Write the report."""
+        rows = [HEAD, *(_row(advice) for advice in self.routes)]
+        widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        details = [line for advice in self.routes for line in _details(advice)]
+        head = f"From {_duration(self.seconds)} of traffic:"
+        return "\n".join([head, "", *lines, *(["", *details] if details else [])])
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Advice:
+        """Read what `to_plain` has written.
+
+        Raises:
+            ValueError: It is nothing of the kind.
+        """
+        try:
+            return cls(float(plain["seconds"]), tuple(map(_read, plain["routes"])))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"this is no advice: {error}") from None
+
+
+def _read(plain: Mapping[str, Any]) -> RouteAdvice:
+    query = plain["query"]
+    read = {
+        "curve": tuple(Point(**point) for point in plain["curve"]),
+        "purged_by": tuple((write, tag) for write, tag in plain["purged_by"]),
+        "query": None if query is None else tuple(query),
+        **{name: tuple(plain[name]) for name in ("vary", "tags")},
+    }
+    return RouteAdvice(**{**plain, **read})
+
+
+def _rule(advice: RouteAdvice) -> dict[str, object]:
+    stated: dict[str, object] = {"ttl": advice.ttl}
+    if advice.public:
+        stated["public"] = True
+    if advice.query is not None:
+        stated["query"] = list(advice.query)
+    for name in ("vary", "tags"):
+        if said := getattr(advice, name):
+            stated[name] = list(said)
+    return stated
+
+
+def _narrow(rule: tuple[str, object]) -> tuple[list[tuple[bool, str]], str]:
+    """Order rules so that one which says more of a path comes before one that says less."""
+    path = rule[0].rpartition(" ")[2]
+    return [("{" in part or "*" in part, part) for part in path.split("/")], rule[0]
+
+
+def _row(advice: RouteAdvice) -> tuple[str, ...]:
+    app = f"{advice.app_seconds * 1000:.1f} ms"
+    if not advice.is_stored:
+        return advice.route, f"{advice.requests:,}", app, advice.kind, "-", "-", "-", "-"
+    return (
+        advice.route,
+        f"{advice.requests:,}",
+        app,
+        advice.kind,
+        _duration(advice.ttl or 0.0),
+        f"{advice.hit_ratio:.1%}",
+        f"{advice.stale_ratio:.1%}",
+        _size(advice.memory),
+    )
+
+
+def _details(advice: RouteAdvice) -> Iterator[str]:
+    yield f"{advice.route}: {advice.kind}, as {advice.why}"
+    if not advice.is_stored:
+        return
+    yield f"  {_expected(advice)}"
+    whose = "public: users were compared, and their answers were equal" if advice.public else ""
+    query = "" if advice.query is None else f"query: only {', '.join(advice.query) or 'none'} count"
+    vary = f"vary: {', '.join(advice.vary)}, which the app does not say" if advice.vary else ""
+    purged = [f"purged by {write}: {tag}" for write, tag in advice.purged_by]
+    yield from (f"  {said}" for said in (whose, query, vary, *purged) if said)
+
+
+def _expected(advice: RouteAdvice) -> str:
+    return f"{advice.hit_ratio:.0%} hits expected, {advice.seconds_saved:.0f} s saved an hour"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _size(size: int) -> str:
+    for unit, length in (("MB", 2**20), ("kB", 2**10)):
+        if size >= length:
+            return f"{size / length:.3g} {unit}"
+    return f"{size} B"

@@ -1,0 +1,211 @@
+"""What is learned of each route, in bounded memory, from one request after the other.
+
+Nothing here is in clear but the names of routes, parameters and fields: what could be
+somebody's is a digest under a key that this process drew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import inf
+from secrets import token_bytes
+from typing import Final
+
+from asgi_cache.advisor.curve import Curve
+from asgi_cache.advisor.factors import Factor
+from asgi_cache.advisor.writes import Relation, Writes
+from asgi_cache.observe.histogram import Histogram
+
+ROUTES: Final = 128
+"""Routes that are learned of; what comes beyond is not."""
+
+FACTORS: Final = 24
+"""Parameters and fields of one route that are looked at."""
+
+FOLLOWED: Final = 256
+"""Keys of one route of which it is remembered what the app answered last: a sample."""
+
+USERS: Final = 64
+"""Users of one route that are told apart: there are as many, or more."""
+
+USER: Final = "user"
+
+_KEY: Final = token_bytes(16)
+
+
+def digest(*parts: bytes) -> int:
+    """Return 64 bits that stand for *parts*, in this process only."""
+    hashed = blake2b(key=_KEY, digest_size=8)
+    for part in parts:
+        hashed.update(b"%d:" % len(part))
+        hashed.update(part)
+    return int.from_bytes(hashed.digest(), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A request that was answered, as far as the advisor may know of it; digests are numbers."""
+
+    path: int
+    """The path, host included."""
+    params: Mapping[str, int]
+    """The values of the route's path parameters."""
+    query: Mapping[str, int]
+    """Each parameter's values."""
+    fields: Mapping[str, int]
+    """The values of fields that an app may look at."""
+    user: int
+    """0: the request shows no credentials."""
+    status: int
+    body: int
+    size: int
+    seconds: float
+    """The app's own time."""
+    vary: frozenset[str] = frozenset()
+    """Names of the fields by which the app says that the response varies."""
+    is_secret: bool = False
+    """It is marked ``no-store`` or ``private``, or sets a cookie."""
+    is_too_large: bool = False
+
+
+@dataclass(slots=True)
+class _Last:
+    """What the app answered last to a key, and when."""
+
+    body: int
+    at: float
+
+
+@dataclass(slots=True)
+class Learned:
+    """What is known of the reads of one route."""
+
+    route: str
+    began_at: float = inf
+    ended_at: float = -inf
+    requests: int = 0
+    failures: int = 0
+    secrets: int = 0
+    too_large: int = 0
+    with_credentials: int = 0
+    users: set[int] = field(default_factory=set[int])
+    app: Histogram = field(default_factory=Histogram)
+    size: int = 0
+    """Bytes of all bodies."""
+    declared: set[str] = field(default_factory=set[str])
+    """The fields by which the app says that responses vary."""
+    changes: int = 0
+    """Times that a key had another body than the last time."""
+    explained: int = 0
+    """How many of them a write came before."""
+    factors: dict[str, Factor] = field(default_factory=dict[str, Factor])
+    shared: Curve = field(default_factory=Curve)
+    """Had one response served all users."""
+    own: Curve = field(default_factory=Curve)
+    """Had each user's responses been kept apart."""
+    relations: dict[str, Relation] = field(default_factory=dict[str, Relation])
+    """By the route of the write."""
+    _idle: frozenset[str] = frozenset()
+    _last: dict[int, _Last] = field(default_factory=dict[int, "_Last"])
+
+    def note(self, read: Read, now: float, writes: Writes) -> None:
+        """Learn from one request."""
+        self.began_at, self.ended_at = min(self.began_at, now), max(self.ended_at, now)
+        self.requests += 1
+        self.app.note(read.seconds)
+        self.size += read.size
+        self.with_credentials += read.user != 0
+        if len(self.users) < USERS:
+            self.users.add(read.user)
+        if read.is_secret or read.is_too_large or not 200 <= read.status < 300:
+            self.secrets += read.is_secret
+            self.too_large += read.is_too_large
+            self.failures += not 200 <= read.status < 400
+            return
+        self.declared |= read.vary
+        parts = self._parts(read)
+        self._note_factors(read, parts, now)
+        idle = frozenset(name for name, factor in self.factors.items() if factor.is_idle)
+        if idle != self._idle:  # the keys are others from now on
+            self._idle = idle
+            self._begin_anew()
+        kept = [self._kept(name, value) for name, value in parts.items() if self._counts(name)]
+        shared = digest(read.path.to_bytes(8, "big"), *kept)
+        own = digest(shared.to_bytes(8, "big"), read.user.to_bytes(8, "big"))
+        self._note_change(own, read, now, writes)
+        written_at = max((r.last_write(read.params) for r in self._accepted()), default=-inf)
+        self.shared.note(shared, read.body, now, written_at)
+        self.own.note(own, read.body, now, written_at)
+
+    def _parts(self, read: Read) -> dict[str, int]:
+        """Return what the response may depend on, beside path and user."""
+        query = {f"query:{name}": value for name, value in read.query.items()}
+        fields = {f"field:{name}": value for name, value in read.fields.items()}
+        for name in (*self.factors, *query, *fields):
+            if name != USER and name not in self.factors and len(self.factors) < FACTORS:
+                self.factors[name] = Factor()
+        self.factors.setdefault(USER, Factor())
+        for name in read.vary:
+            self.factors.setdefault(f"field:{name}", Factor())
+        absent = dict.fromkeys(self.factors, 0)
+        return {**absent, **query, **fields}
+
+    def _note_factors(self, read: Read, parts: Mapping[str, int], now: float) -> None:
+        told = {**parts, USER: read.user}
+        path = read.path.to_bytes(8, "big")
+        for name, factor in self.factors.items():
+            others = [self._kept(other, told[other]) for other in told if other != name]
+            factor.note(digest(path, *others), told[name], read.body, now)
+
+    def _kept(self, name: str, value: int) -> bytes:
+        return name.encode() + value.to_bytes(8, "big")
+
+    def _counts(self, name: str) -> bool:
+        """Whether a part belongs to the key that would be advised."""
+        factor = self.factors.get(name)
+        if name == USER or factor is None:
+            return False
+        if name.startswith("field:"):
+            return factor.matters or name.removeprefix("field:") in self.declared
+        return not factor.is_idle
+
+    def _note_change(self, key: int, read: Read, now: float, writes: Writes) -> None:
+        """Learn which writes come before a change of what is under *key*."""
+        last = self._last.pop(key, None)
+        if last is None and len(self._last) >= FOLLOWED:
+            del self._last[next(iter(self._last))]
+        self._last[key] = _Last(read.body, now)
+        if last is None:
+            return
+        has_changed, was_written = last.body != read.body, False
+        for relation in self._relations(read, writes):
+            if relation.last_write(read.params) > last.at:
+                relation.note(has_changed=has_changed)
+                was_written = was_written or relation.is_accepted
+                if relation.is_new:
+                    relation.is_new = False
+                    self._begin_anew()
+        self.changes += has_changed
+        self.explained += has_changed and was_written
+
+    def _begin_anew(self) -> None:
+        """Play ttls through by what is known now; what was counted before was another cache."""
+        self.shared, self.own = Curve(), Curve()
+        self.changes = self.explained = 0
+
+    def _relations(self, read: Read, writes: Writes) -> Iterable[Relation]:
+        """Return how each write that was seen may concern this route."""
+        for name in writes.routes:
+            if name not in self.relations:
+                self.relations[name] = writes.relation(name, read.params)
+        return self.relations.values()
+
+    def _accepted(self) -> Iterable[Relation]:
+        return (relation for relation in self.relations.values() if relation.is_accepted)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds between the first request and the last one."""
+        return max(0.0, self.ended_at - self.began_at)

@@ -2,6 +2,8 @@
 
 from importlib.metadata import version as _version
 
+from asgi_cache.advisor.advice import Advice
+from asgi_cache.advisor.deciding import RouteAdvice
 from asgi_cache.cache import Cache
 from asgi_cache.config import Settings
 from asgi_cache.data_types import DataType
@@ -34,6 +36,7 @@ from asgi_cache.tags import cache_tags
 from asgi_cache.write_behind import Backlog, DeadLetter, Write, WriteBehind
 
 __all__ = [
+    "Advice",
     "Authorize",
     "Backlog",
     "BacklogFull",
@@ -54,6 +57,7 @@ __all__ = [
     "Purge",
     "PurgeNotAcknowledged",
     "Record",
+    "RouteAdvice",
     "Rule",
     "Settings",
     "Stats",

@@ -54,7 +54,7 @@ def services_of(
         fill_rate=FillRate(clock),
         throttle=Throttle(clock),
         observer=observer,
-        watcher=Watcher(identity, routes, clock),
+        watcher=Watcher(identity, routes, clock, observer.tell),
         conflicts=Conflicts(observer.tell),
         clock=clock,
         targeted=tuple(name.encode() for name in settings.targeted_fields),

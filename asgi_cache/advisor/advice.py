@@ -10,6 +10,9 @@ from asgi_cache.advisor.curve import Point
 from asgi_cache.advisor.deciding import NEVER, RouteAdvice
 from asgi_cache.errors import ConfigurationError
 
+LISTS = ("ignore_query", "vary", "tags")
+"""What of a route's advice is a list of names, as in a rule."""
+
 HEAD = ("route", "requests", "app", "advice", "ttl", "hits", "stale", "memory")
 
 
@@ -95,23 +98,19 @@ class Advice:
 
 
 def _read(plain: Mapping[str, Any]) -> RouteAdvice:
-    query = plain["query"]
     read = {
         "curve": tuple(Point(**point) for point in plain["curve"]),
         "purged_by": tuple((write, tag) for write, tag in plain["purged_by"]),
-        "query": None if query is None else tuple(query),
-        **{name: tuple(plain[name]) for name in ("vary", "tags")},
+        **{name: tuple(plain[name]) for name in LISTS},
     }
     return RouteAdvice(**{**plain, **read})
 
 
 def _rule(advice: RouteAdvice) -> dict[str, object]:
-    stated: dict[str, object] = {"ttl": advice.ttl}
+    stated: dict[str, object] = {"ttl": _written(advice.ttl or 0.0)}
     if advice.public:
         stated["public"] = True
-    if advice.query is not None:
-        stated["query"] = list(advice.query)
-    for name in ("vary", "tags"):
+    for name in LISTS:
         if said := getattr(advice, name):
             stated[name] = list(said)
     return stated
@@ -141,18 +140,30 @@ def _row(advice: RouteAdvice) -> tuple[str, ...]:
 
 def _details(advice: RouteAdvice) -> Iterator[str]:
     yield f"{advice.route}: {advice.kind}, as {advice.why}"
+    if advice.curve:
+        tried = (f"{_duration(point.ttl)} {point.hit_ratio:.0%}" for point in advice.curve)
+        yield f"  hits by ttl: {', '.join(tried)}"
     if not advice.is_stored:
         return
     yield f"  {_expected(advice)}"
     whose = "public: users were compared, and their answers were equal" if advice.public else ""
-    query = "" if advice.query is None else f"query: only {', '.join(advice.query) or 'none'} count"
+    idle = ", ".join(advice.ignore_query)
+    query = f"ignore_query: {idle}, on which nothing depends" if idle else ""
     vary = f"vary: {', '.join(advice.vary)}, which the app does not say" if advice.vary else ""
     purged = [f"purged by {write}: {tag}" for write, tag in advice.purged_by]
     yield from (f"  {said}" for said in (whose, query, vary, *purged) if said)
 
 
 def _expected(advice: RouteAdvice) -> str:
-    return f"{advice.hit_ratio:.0%} hits expected, {advice.seconds_saved:.0f} s saved an hour"
+    return f"{advice.hit_ratio:.0%} hits expected, {advice.seconds_saved:.2g} s saved an hour"
+
+
+def _written(seconds: float) -> str:
+    """Write a duration as a rule has it."""
+    for unit, length in (("h", 3600), ("m", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
 
 
 def _duration(seconds: float) -> str:

@@ -31,6 +31,9 @@ TOLERANCE: Final = 0.02
 SECRET: Final = 0.005
 """The part of the responses beyond which marks such as ``no-store`` are no accident."""
 
+PERSONAL: Final = VOLATILITY["dynamic"]
+"""Seconds for which a user's own answers are stored at most: users know what they have done."""
+
 SHARED: Final = 20
 """Users whose answers were equal before it is said that one answer is for all of them."""
 
@@ -86,8 +89,11 @@ class RouteAdvice:
     """Seconds; nothing if it should not be stored."""
     public: bool = False
     """One answer is for every user, whatever credentials a request shows."""
-    query: tuple[str, ...] | None = None
-    """The parameters that count, where others do not; nothing: all of them."""
+    ignore_query: tuple[str, ...] = ()
+    """The parameters on which the answer does not depend.
+
+    There is no list of those that count: nobody knows what one does that was not used meanwhile.
+    """
     vary: tuple[str, ...] = ()
     """Fields on which the answer depends, though the app does not say so."""
     tags: tuple[str, ...] = ()
@@ -123,7 +129,8 @@ def decide(learned: Learned, tolerance: float = TOLERANCE) -> RouteAdvice:
     is_personal = _is_personal(learned)
     is_shared = not is_personal and _is_for_all(learned)
     curve = learned.shared if is_shared else learned.own
-    fit = [point for point in _tried(curve, learned) if point.stale_ratio <= tolerance]
+    tried = _tried(curve, PERSONAL if is_personal else learned.seconds)
+    fit = [point for point in tried if point.stale_ratio <= tolerance]
     advice = replace(advice, curve=curve.points())
     if not fit:
         return replace(advice, kind="volatile")
@@ -151,7 +158,7 @@ def _stored(
         kind="personal" if is_personal else kind_of(best.ttl),
         ttl=best.ttl,
         public=is_shared and learned.with_credentials > 0,
-        query=_query(learned),
+        ignore_query=tuple(_idle(learned)),
         vary=tuple(_vary(learned)),
         tags=tuple(dict.fromkeys(tag for _, tag in purged_by)),
         purged_by=purged_by,
@@ -191,18 +198,14 @@ def _is_for_all(learned: Learned) -> bool:
     return user.is_idle and user.same >= SHARED and len(learned.users) >= SHARED
 
 
-def _tried(curve: Curve, learned: Learned) -> list[Point]:
-    """Return the ttls that could be tried out in the time that was watched."""
-    points = curve.points()
-    longest = min(learned.seconds, VOLATILITY["static"])
+def _tried(curve: Curve, longest: float) -> list[Point]:
+    """Return the ttls that are not longer than that: what nobody has watched, nobody knows."""
+    points, longest = curve.points(), min(longest, VOLATILITY["static"])
     return [point for point in points if point.ttl <= max(longest, points[0].ttl)]
 
 
-def _query(learned: Learned) -> tuple[str, ...] | None:
-    factors = _named(learned, "query:")
-    if not any(factor.is_idle for factor in factors.values()):
-        return None
-    return tuple(name for name, factor in factors.items() if not factor.is_idle)
+def _idle(learned: Learned) -> list[str]:
+    return [name for name, factor in _named(learned, "query:").items() if factor.is_idle]
 
 
 def _vary(learned: Learned) -> list[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from hashlib import blake2b
 from math import inf
+from operator import xor
 from secrets import token_bytes
 from typing import Final
 
@@ -131,8 +133,9 @@ class Learned:
         if idle != self._idle:  # the keys are others from now on
             self._idle = idle
             self._begin_anew()
-        kept = [self._kept(name, value) for name, value in parts.items() if self._counts(name)]
-        shared = digest(read.path.to_bytes(8, "big"), *kept)
+        shared = read.path
+        for name, each in parts.items():
+            shared ^= each if self._counts(name) else 0
         own = digest(shared.to_bytes(8, "big"), read.user.to_bytes(8, "big"))
         self._note_change(own, read, now, writes)
         written_at = max((r.last_write(read.params) for r in self._accepted()), default=-inf)
@@ -140,36 +143,34 @@ class Learned:
         self.own.note(own, read.body, now, written_at)
 
     def _parts(self, read: Read) -> dict[str, int]:
-        """Return what the response may depend on, beside path and user."""
+        """Return what the response may depend on beside path and user: digests of name and value.
+
+        They are put together with "exclusive or", so that one can be left out at no cost.
+        """
         query = {f"query:{name}": value for name, value in read.query.items()}
         fields = {f"field:{name}": value for name, value in read.fields.items()}
-        for name in (*self.factors, *query, *fields):
-            if name != USER and name not in self.factors and len(self.factors) < FACTORS:
-                self.factors[name] = Factor()
-        self.factors.setdefault(USER, Factor())
-        for name in read.vary:
-            self.factors.setdefault(f"field:{name}", Factor())
-        absent = dict.fromkeys(self.factors, 0)
-        return {**absent, **query, **fields}
+        return {
+            name: digest(name.encode(), value.to_bytes(8, "big"))
+            for name, value in {**query, **fields}.items()
+        }
 
     def _note_factors(self, read: Read, parts: Mapping[str, int], now: float) -> None:
-        told = {**parts, USER: read.user}
-        path = read.path.to_bytes(8, "big")
+        user = read.user
+        together = reduce(xor, parts.values(), read.path ^ user)
+        for name in (USER, *parts):
+            if name not in self.factors and len(self.factors) < FACTORS:
+                self.factors[name] = Factor()
         for name, factor in self.factors.items():
-            others = [self._kept(other, told[other]) for other in told if other != name]
-            factor.note(digest(path, *others), told[name], read.body, now)
-
-    def _kept(self, name: str, value: int) -> bytes:
-        return name.encode() + value.to_bytes(8, "big")
+            value = user if name == USER else parts.get(name, 0)
+            factor.note(together ^ value, value, read.body, now)
 
     def _counts(self, name: str) -> bool:
         """Whether a part belongs to the key that would be advised."""
         factor = self.factors.get(name)
-        if name == USER or factor is None:
-            return False
-        if name.startswith("field:"):
-            return factor.matters or name.removeprefix("field:") in self.declared
-        return not factor.is_idle
+        if name.startswith("query:"):
+            return factor is None or not factor.is_idle
+        matters = factor is not None and factor.matters
+        return matters or name.removeprefix("field:") in self.declared
 
     def _note_change(self, key: int, read: Read, now: float, writes: Writes) -> None:
         """Learn which writes come before a change of what is under *key*."""

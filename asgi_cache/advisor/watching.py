@@ -16,6 +16,7 @@ from asgi_cache.advisor.deciding import TOLERANCE, decide
 from asgi_cache.advisor.learning import ROUTES, Learned, Read, digest
 from asgi_cache.advisor.writes import Writes
 from asgi_cache.identity import NOBODY, Identity
+from asgi_cache.observe.events import Tell
 from asgi_cache.policy.cache_control import parse_response
 from asgi_cache.policy.fields import Fields, has_any, vary_names
 from asgi_cache.policy.invalidation import SAFE_METHODS, is_successful
@@ -46,12 +47,14 @@ class Watcher:
         identity: Identity,
         routes: Routes,
         clock: Callable[[], float],
+        tell: Tell,
         timer: Callable[[], float] = perf_counter,
     ) -> None:
         self.timer: Callable[[], float] = timer
         self._identity = identity
         self._routes = routes
         self._clock = clock
+        self._tell = tell
         self._learned: dict[str, Learned] = {}
         self._writes = Writes()
         self.is_on: bool = False
@@ -74,8 +77,14 @@ class Watcher:
 
         return watch
 
-    def note(self, target: Target, scope: Scope, seen: _Seen) -> None:
-        """Learn from one request that was answered."""
+    def learn(self, target: Target, scope: Scope, seen: _Seen) -> None:
+        """Learn from one request that was answered; a mistake in this costs no request."""
+        try:
+            self._learn(target, scope, seen)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._tell("advisor-failed", error)
+
+    def _learn(self, target: Target, scope: Scope, seen: _Seen) -> None:
         method, now = scope["method"], self._clock()
         route, params = self._route(scope, target)
         if method not in SAFE_METHODS:
@@ -165,9 +174,9 @@ class _Watch:
         """Look at a message, and pass it on as it is."""
         seen, is_last = self._seen, False
         if message["type"] == "http.response.start":
+            message = {**message, "headers": list(message.get("headers", ()))}
             seen.status = message["status"]
-            fields = message.get("headers", ())
-            seen.fields = tuple((name.lower(), bytes(value)) for name, value in fields)
+            seen.fields = tuple((name.lower(), bytes(value)) for name, value in message["headers"])
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
             seen.body.update(body)
@@ -175,7 +184,7 @@ class _Watch:
             is_last = not message.get("more_body", False)
         if is_last:
             seen.seconds = self._watcher.timer() - self._began_at
-            self._watcher.note(self._target, self._scope, seen)
+            self._watcher.learn(self._target, self._scope, seen)
         await self._send(message)
 
 

@@ -200,6 +200,13 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ("route",),
             is_limited=True,
         ),
+        "advisor-failed": Kind(
+            HOOKS,
+            ERROR,
+            "a request could not be learned from",
+            "there is a mistake in the advisor (`observe`); the request was answered all the same",
+            is_limited=True,
+        ),
         "listener-failed": Kind(
             HOOKS,
             ERROR,

@@ -94,6 +94,28 @@ async def test_nothing_of_a_user_is_in_what_is_learned():
     assert "s3cr3t" not in repr(world.cache._services.watcher._learned)
 
 
+@pytest.mark.anyio
+async def test_b30_a_mistake_in_learning_costs_no_request(cached, caplog, monkeypatch):
+    """The client has its answer, and the log says what went wrong."""
+    app = cached(App(), rules={"/**": 60}, observe=True)
+    monkeypatch.setattr(app.cache._services.watcher, "_clock", None)
+    assert (await ask(app, "/a")).body == b"hello"
+    assert "TypeError" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_fields_can_be_read_once(cached):
+    """An app that sends its fields as an iterator is understood, and so is its client."""
+    fields = [(b"content-length", b"5"), (b"x-a", b"b")]
+
+    async def once(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": iter(fields)})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    app = cached(once, rules={"/**": 60}, observe=True)
+    assert (await ask(app, "/a")).heads[0]["headers"] == fields
+
+
 RULES = {"/all": {"ttl": 60, "public": True}, "/**": 60}
 NO_CACHE = ("Cache-Control", "no-cache")
 

@@ -51,10 +51,10 @@ def test_writes_are_found(advice):
 
 
 def test_idle_parameters_are_found(advice):
-    """A parameter on which nothing depends is not among those that count."""
+    """A parameter on which nothing depends is one to be ignored."""
     by_route = {each.route: each for each in advice.routes}
-    found = {route: each.query for route, each in by_route.items() if each.query is not None}
-    assert found == {"/campaigns/{name}": ()}
+    found = {route: each.ignore_query for route, each in by_route.items() if each.ignore_query}
+    assert found == {"/campaigns/{name}": ("utm",)}
 
 
 def test_the_hits_are_those_that_were_expected(advice):

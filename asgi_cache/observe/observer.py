@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import INFO
-from typing import Final
+from typing import Final, Protocol
 
 from asgi_cache.observe.events import KINDS, LOGGERS, Event, Kind
 from asgi_cache.observe.tally import UNSEEN, Hits, Tally, is_logged
@@ -36,6 +36,16 @@ class Purged:
     acknowledged: bool
 
 
+class Companion(Protocol):
+    """Does something with the counts from time to time, as long as the cache is in use."""
+
+    def begin(self) -> None:
+        """Begin, unless it has begun; the event loop of the cache runs, if there is one."""
+
+    def end(self) -> None:
+        """End: the cache is closed, for now."""
+
+
 class Observer:
     """Has a tally for each rule, and one for values; and passes on what happens."""
 
@@ -58,6 +68,7 @@ class Observer:
         self._listeners: list[Listener] = []
         self._silent_until: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
+        self._companions: list[Companion] = []
 
     @property
     def uptime(self) -> float:
@@ -70,6 +81,7 @@ class Observer:
         tally = self.tallies.get(route)
         if tally is None:
             tally = self.tallies[route] = Tally(route)
+            self.begin()  # for apps that nobody tells of their start
         return tally
 
     def note_passed(self, tally: Tally, method: str) -> None:
@@ -165,6 +177,21 @@ class Observer:
             except Exception as error:  # noqa: BLE001 - who listens may not cost a request
                 if event.name != "listener-failed":
                     self.tell("listener-failed", error)
+
+    def accompany(self, companion: Companion) -> None:
+        """Have *companion* begin when the cache is first used, and end when it is closed."""
+        self._companions.append(companion)
+        self.begin()
+
+    def begin(self) -> None:
+        """Have those begin who accompany the cache, which is in use from now on."""
+        for companion in self._companions:
+            companion.begin()
+
+    def end(self) -> None:
+        """Have those end who accompany the cache."""
+        for companion in self._companions:
+            companion.end()
 
 
 _LEFT_OUT: Final = " (and %(left_out)d more, which were not logged)"

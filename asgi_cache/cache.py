@@ -164,11 +164,6 @@ class Cache(DataCache):
         return self._threads.look(partial(stats_of, self._services))
 
     @property
-    def observer(self) -> Observer:
-        """What counts here, and who passes it on."""
-        return self._services.observer
-
-    @property
     def fills_refused(self) -> int:
         """How many requests went past the store as a rule's limits of fills were used up."""
         return self._services.fill_rate.refused

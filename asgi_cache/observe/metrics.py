@@ -46,6 +46,11 @@ class Metric:
         return PREFIX + "_".join(filter(None, (self.name, self.unit)))
 
     @property
+    def dotted(self) -> str:
+        """Its name in OpenTelemetry, which has the unit elsewhere."""
+        return f"asgi_cache.{self.name}"
+
+    @property
     def exposed(self) -> str:
         """Its name in Prometheus; a histogram's is followed by ``_bucket`` and the like."""
         return self.family + "_total" if self.kind == "counter" else self.family

@@ -367,8 +367,7 @@ METRICS: Final = (
     Metric(
         "log_lag",
         "gauge",
-        "Time since the purge log was read to its end; a process without requests does not read "
-        "it, so that the least of several counts.",
+        "Time since the purge log was read to its end; a process without requests does not.",
         _one(lambda stats: stats.log.behind),
         unit="seconds",
         several="min",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 BOUNDS: Final = (
     *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -45,11 +45,11 @@ class Histogram:
         counts = [own + theirs for own, theirs in zip(self.counts, other.counts, strict=True)]
         return Histogram(counts, self.total + other.total)
 
-    def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Histogram) and self.counts == other.counts
-        return same and self.total == cast("Histogram", other).total
-
-    __hash__ = None  # type: ignore[assignment] # what is counted changes
+    def is_as(self, other: object) -> bool:
+        """Whether *other* is one that has counted the same."""
+        if not isinstance(other, Histogram):
+            return False
+        return self.counts == other.counts and self.total == other.total
 
     def copy(self) -> Histogram:
         """Return one that has counted the same."""

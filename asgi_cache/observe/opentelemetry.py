@@ -16,9 +16,12 @@ from opentelemetry.metrics import (
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer_provider
 
 from asgi_cache.observe.histogram import BOUNDS, Histogram
-from asgi_cache.observe.metrics import METRICS, VERSION, Metric, by_name
+from asgi_cache.observe.metric import Metric, by_name
+from asgi_cache.observe.metrics import METRICS, VERSION
 from asgi_cache.observe.source import Source
 from asgi_cache.observe.stats import Stats
+
+__all__ = ["instrument"]
 
 T = TypeVar("T")
 

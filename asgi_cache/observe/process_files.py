@@ -11,6 +11,7 @@ import os
 import re
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import time
 from typing import Any, Final, cast
@@ -21,7 +22,8 @@ from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.utils import floatToGoString
 
 from asgi_cache.observe.histogram import BOUNDS, Histogram
-from asgi_cache.observe.metrics import METRICS, Labels, Metric
+from asgi_cache.observe.metric import Labels, Metric
+from asgi_cache.observe.metrics import METRICS
 from asgi_cache.observe.source import Source
 
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -84,7 +86,8 @@ class ProcessFiles:
         """Write what has changed."""
         for metric, labels, value in self._samples():
             former = self._written.get((metric, labels))
-            if value != former or metric.several == "mostrecent":
+            same = value.is_as(former) if isinstance(value, Histogram) else value == former
+            if not same or metric.several == "mostrecent":
                 self._write(metric, labels, value, former)
                 self._written[metric, labels] = value
 
@@ -152,12 +155,12 @@ def forget_dead_processes() -> None:
     Their counts stay. Servers that tell of a worker's end have prometheus_client do the same;
     with others, the next worker does it when it begins.
     """
-    directory = Path(os.environ[DIRECTORY])
-    for path in directory.glob("gauge_live*.db"):
+    forget: Callable[[str], None] = mark_process_dead
+    for path in Path(os.environ[DIRECTORY]).glob("gauge_live*.db"):
         match = _LIVE.fullmatch(path.name)
         if match is not None and not _is_alive(int(match[1])):
-            forget: Callable[[str], None] = mark_process_dead
-            forget(match[1])
+            with suppress(OSError):  # another worker may be doing the same
+                forget(match[1])
 
 
 def _is_alive(process: int) -> bool:

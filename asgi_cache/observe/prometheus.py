@@ -10,10 +10,13 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from asgi_cache.observe.histogram import Histogram
-from asgi_cache.observe.metrics import METRICS, Metric, by_name
+from asgi_cache.observe.metric import Metric, by_name
+from asgi_cache.observe.metrics import METRICS
 from asgi_cache.observe.process_files import BUCKETS, ProcessFiles, are_shared
 from asgi_cache.observe.source import Source
 from asgi_cache.observe.stats import Stats
+
+__all__ = ["PrometheusCollector"]
 
 
 class PrometheusCollector(Collector):

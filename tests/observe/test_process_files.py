@@ -146,6 +146,19 @@ def test_who_is_gone_has_no_present(shared):
     ]
 
 
+def test_two_workers_may_clear_up_at_once(shared, monkeypatch):
+    """A worker that begins is not hindered by another that does, too."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (shared / f"gauge_livesum_{ended.pid}.db").touch()
+
+    def gone(pid):
+        raise FileNotFoundError(pid)
+
+    monkeypatch.setattr(process_files, "mark_process_dead", gone)
+    forget_dead_processes()
+
+
 def test_the_directory_has_to_be_named_in_time(monkeypatch, tmp_path):
     """A directory that prometheus_client does not know of is a mistake, which is said."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))

@@ -74,7 +74,7 @@ class Histogram:
         rank, passed, lower = part * self.count, 0, 0.0
         for bound, count in zip(BOUNDS, self.counts, strict=False):
             if count and passed + count >= rank:
-                return lower + (bound - lower) * (rank - passed) / count
+                return min(bound, lower + (bound - lower) * (rank - passed) / count)  # rounding
             passed, lower = passed + count, bound
         return lower if self.count else None
 

@@ -22,7 +22,7 @@ schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate cancellations write-behind conformance transparency differential peers migrating lock audit clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate cancellations write-behind conformance transparency differential monitoring peers migrating lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -124,6 +124,10 @@ transparency: $(STAMP)test ## Run the test suites of Starlette and FastAPI behin
 differential: $(STAMP)test ## Ask Varnish the same at random, and explain what differs (COUNT=2000; ARGS="--seed 7")
 	@sh tests/ensure.sh varnishd
 	@$(BIN)/python -m benchmarks.differential --count $(or $(COUNT),2000) $(ARGS)
+
+monitoring: $(STAMP)test ## Have promtool check the alert rules and try them, and check the dashboard's queries
+	@sh tests/ensure.sh promtool
+	@$(BIN)/python docs/monitoring/check.py
 
 peers: $(STAMP)test ## Ask the same of other caches from PyPI, each in an environment of its own
 	@$(BIN)/python -m benchmarks.peers

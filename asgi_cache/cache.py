@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any, Unpack
 
@@ -156,8 +157,11 @@ class Cache(DataCache):
         return self._services.watcher.advise(tolerance)
 
     def stats(self) -> Stats:
-        """Return what this cache has counted in this process since it was made."""
-        return stats_of(self._services)
+        """Return what this cache has counted in this process since it was made.
+
+        It may be called in any thread.
+        """
+        return self._threads.look(partial(stats_of, self._services))
 
     @property
     def fills_refused(self) -> int:
@@ -346,6 +350,7 @@ class Cache(DataCache):
     def begin_warming(self) -> None:
         """Begin to warm what the settings list, in the background, once there is an app."""
         self._threads.note_loop()
+        self.observer.begin()
         self._is_to_be_warmed = self._app is None
         if self.settings.warm and self._app is not None and has_background():
             urls = self.settings.warm
@@ -364,3 +369,4 @@ class Cache(DataCache):
         await self._services.flights.finish(CLOSE_TIMEOUT)
         self._services.unreleased.stop()
         await self.store.close()
+        self.observer.end()

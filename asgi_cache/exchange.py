@@ -150,7 +150,8 @@ class Exchange:
             latest=asked.rule.coherence == "strict",
             begun=self._begun,
         )
-        return patiently(self._patience, looking)
+        traced = self._services.observer.traced("lookup", asked.target.pattern, looking)
+        return patiently(self._patience, traced)
 
     async def _serve_unlinked(self, asked: Asked, detail: str) -> bool:
         """Answer from this process's own copy if the rule prefers that to asking the app.
@@ -232,7 +233,8 @@ class Exchange:
         delivery = Delivery(asked, stored, services, self._responder)
         run = Run(asked, stored, services, services.holdings.birth(), delivery.take)
         try:
-            await run.run(self._app, scope, asked.receive)
+            running = run.run(self._app, scope, asked.receive)
+            await services.observer.traced("fill", asked.target.pattern, running)
         except Exception as error:
             if not await delivery.replace_failure():
                 raise
@@ -308,7 +310,8 @@ class Exchange:
 
         def work(flight: Flight) -> Coroutine[Any, Any, None]:
             receive = PatientReceive(asked.receive, flight)
-            return Fill(services, sought, flight).run(self._app, scope, receive)
+            filling = Fill(services, sought, flight).run(self._app, scope, receive)
+            return services.observer.traced("fill", asked.target.pattern, filling)
 
         flight = services.flights.begin(sought.flight_key, asked.request.fields, work, after=after)
         try:

@@ -178,7 +178,8 @@ async def refresh(
     nobody = Nobody(sought.asked.body, flight.until_landed)
     try:
         async with asyncio.timeout(REFRESH_TIMEOUT):
-            await Fill(services, sought, flight).run(app, scope, nobody.receive)
+            filling = Fill(services, sought, flight).run(app, scope, nobody.receive)
+            await services.observer.traced("fill", sought.asked.target.pattern, filling)
     except Exception as error:
         if isinstance(error, TimeoutError) and sought.stored is not None:
             services.throttle.note_failure(sought.stored.key)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope
 
@@ -310,10 +310,11 @@ class Run:
         """Forget *stored*; say why if that could not be done."""
         return await self._change(self._holdings.drop(stored))
 
-    async def _change(self, operation: Awaitable[None]) -> str | None:
+    async def _change(self, operation: Coroutine[Any, Any, None]) -> str | None:
         """Change what is stored while the client waits; say why if that could not be done."""
+        traced = self._services.observer.traced("store", self._asked.target.pattern, operation)
         try:
-            await patiently(self._holdings.patience(), operation)
+            await patiently(self._holdings.patience(), traced)
         except StoreUnavailable:
             return "store-unavailable"
         return None

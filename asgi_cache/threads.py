@@ -6,14 +6,18 @@ import asyncio
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from anyio import CapacityLimiter, NoEventLoopError, to_thread
 from anyio.from_thread import run as run_from_worker
 
 T = TypeVar("T")
+
+STANDSTILL: Final = 1.0
+"""Seconds without a turn after which an event loop is taken to stand still."""
 
 
 class Threads:
@@ -52,6 +56,32 @@ class Threads:
         except NoEventLoopError:
             return self._run_in(self._loop_at_hand(), begin())
 
+    def look(self, function: Callable[[], T]) -> T:
+        """Return what *function* does, between two turns of the loop that the cache is used in.
+
+        In another thread it would come upon what is being changed. A loop that does not turn for
+        `STANDSTILL` seconds changes nothing meanwhile; it may even wait for this very thread.
+        """
+        loop = self._loop
+        if loop is None or not loop.is_running() or _runs_here(loop):
+            return function()
+        future: Future[T] = Future()
+
+        def settle() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function())
+                except BaseException as error:  # noqa: BLE001 - it is raised where it is asked
+                    future.set_exception(error)
+
+        loop.call_soon_threadsafe(settle)
+        try:
+            return future.result(STANDSTILL)
+        except TimeoutError:
+            if not future.cancel():
+                return future.result()
+            return function()
+
     def _run_in(self, loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
@@ -73,6 +103,14 @@ class Threads:
         threading.Thread(target=loop.run_forever, name="asgi-cache", daemon=True).start()
         runs.wait()
         return loop
+
+
+def _runs_here(loop: AbstractEventLoop) -> bool:
+    """Whether *loop* is that of this thread."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 async def in_thread(function: Callable[[], T]) -> T:

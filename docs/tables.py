@@ -21,6 +21,7 @@ from typing import Any
 
 from asgi_cache import config
 from asgi_cache.observe.events import KINDS
+from asgi_cache.observe.metrics import METRICS
 from asgi_cache.outcome import PASSED, RESULTS
 from asgi_cache.policy import rule, storing
 from benchmarks.conformance.explained import EXPLAINED
@@ -29,6 +30,11 @@ from tests.catalogue.attacks import ATTACKS, tests_by_line
 from tests.catalogue.limits import LIMITS
 
 ROOT = Path(__file__).parent.parent
+SEVERAL = {
+    "max": " Of several workers: the greatest.",
+    "min": " Of several workers: the least.",
+    "mostrecent": " Of several workers: what one was told last.",
+}
 PAGES = (
     "README.md",
     "docs/reference/rules.md",
@@ -36,6 +42,7 @@ PAGES = (
     "docs/reference/cache-status.md",
     "docs/reference/logging.md",
     "docs/reference/rfc9111.md",
+    "docs/reference/metrics.md",
     "docs/explanation/security.md",
 )
 
@@ -95,6 +102,7 @@ def tables() -> dict[str, str]:
         "limits": limits(),
         "differences": differences(),
         "events": events(),
+        "metrics": metrics(),
         "results": table(
             ("result", "the request was"), [(f"`{n}`", t) for n, t in RESULTS.items()]
         ),
@@ -133,6 +141,16 @@ def attacks() -> str:
         names = ", ".join(f"`{name.removeprefix('test_')}`" for name, _ in tests[line])
         rows.append((str(line), tried, holds, names))
     return table(("", "what is tried", "what comes of it", "tests"), rows)
+
+
+def metrics() -> str:
+    """Lay out every metric: its name in Prometheus, and what it says."""
+    rows = []
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        several = SEVERAL.get(metric.several, "")
+        rows.append((f"`{metric.exposed}`", metric.kind, labels, metric.help + several))
+    return table(("metric", "kind", "labels", "what it says"), rows)
 
 
 def events() -> str:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # See to it that programs are on PATH which the tests or benchmarks start themselves, on ports of their own.
-# usage: ensure.sh redis-server | varnishd | wrk valgrind ...
+# usage: ensure.sh redis-server | varnishd | promtool | wrk valgrind ...
 set -eu
 PATH=$PATH:/usr/sbin
 
@@ -24,6 +24,7 @@ packages() {
             apt-get/redis-server) echo redis-server ;;
             */redis-server) echo redis ;;
             */varnishd) echo varnish ;;
+            */promtool) echo prometheus ;;
             *) echo "$program" ;;
         esac
     done

@@ -45,6 +45,12 @@ class Histogram:
         counts = [own + theirs for own, theirs in zip(self.counts, other.counts, strict=True)]
         return Histogram(counts, self.total + other.total)
 
+    def is_as(self, other: object) -> bool:
+        """Whether *other* is one that has counted the same."""
+        if not isinstance(other, Histogram):
+            return False
+        return self.counts == other.counts and self.total == other.total
+
     def copy(self) -> Histogram:
         """Return one that has counted the same."""
         return Histogram(self.counts, self.total)
@@ -68,7 +74,7 @@ class Histogram:
         rank, passed, lower = part * self.count, 0, 0.0
         for bound, count in zip(BOUNDS, self.counts, strict=False):
             if count and passed + count >= rank:
-                return lower + (bound - lower) * (rank - passed) / count
+                return min(bound, lower + (bound - lower) * (rank - passed) / count)  # rounding
             passed, lower = passed + count, bound
         return lower if self.count else None
 

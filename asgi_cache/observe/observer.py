@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import INFO
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from asgi_cache.observe.events import KINDS, LOGGERS, Event, Kind
 from asgi_cache.observe.tally import UNSEEN, Hits, Tally, is_logged
 from asgi_cache.outcome import Outcome
+
+T = TypeVar("T")
 
 SILENCE: Final = 60.0
 """Seconds after an event that is limited in which others of its kind are only counted."""
@@ -34,6 +36,26 @@ class Purged:
     soft: bool
     all_of: bool
     acknowledged: bool
+
+
+class Companion(Protocol):
+    """Does something with the counts from time to time, as long as the cache is in use."""
+
+    def begin(self) -> None:
+        """Begin, unless it has begun; the event loop of the cache runs, if there is one."""
+
+    def end(self) -> None:
+        """End: the cache is closed, for now."""
+
+
+class Trace(Protocol):
+    """Does a step of a request's way within a span, or whatever shows how long it took."""
+
+    def __call__(
+        self, step: str, route: str, work: Coroutine[Any, Any, T], /
+    ) -> Coroutine[Any, Any, T]:
+        """Return *work* with that around it; *route* is the pattern of the rule, if any."""
+        ...
 
 
 class Observer:
@@ -58,6 +80,9 @@ class Observer:
         self._listeners: list[Listener] = []
         self._silent_until: dict[str, float] = {}
         self._left_out: dict[str, int] = {}
+        self._companions: list[Companion] = []
+        self.trace: Trace | None = None
+        """What shows the steps of requests that hits do not take."""
 
     @property
     def uptime(self) -> float:
@@ -70,6 +95,7 @@ class Observer:
         tally = self.tallies.get(route)
         if tally is None:
             tally = self.tallies[route] = Tally(route)
+            self.begin()  # for apps that nobody tells of their start
         return tally
 
     def note_passed(self, tally: Tally, method: str) -> None:
@@ -165,6 +191,27 @@ class Observer:
             except Exception as error:  # noqa: BLE001 - who listens may not cost a request
                 if event.name != "listener-failed":
                     self.tell("listener-failed", error)
+
+    def traced(
+        self, step: str, route: str | None, work: Coroutine[Any, Any, T]
+    ) -> Coroutine[Any, Any, T]:
+        """Return *work* so that it is shown as a *step* of a request, if that is asked for."""
+        return work if self.trace is None else self.trace(step, route or "", work)
+
+    def accompany(self, companion: Companion) -> None:
+        """Have *companion* begin when the cache is first used, and end when it is closed."""
+        self._companions.append(companion)
+        self.begin()
+
+    def begin(self) -> None:
+        """Have those begin who accompany the cache, which is in use from now on."""
+        for companion in self._companions:
+            companion.begin()
+
+    def end(self) -> None:
+        """Have those end who accompany the cache."""
+        for companion in self._companions:
+            companion.end()
 
 
 _LEFT_OUT: Final = " (and %(left_out)d more, which were not logged)"

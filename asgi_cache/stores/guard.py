@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from asgi_cache.backoff import full_jitter
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreTimeout, StoreUnavailable
 from asgi_cache.observe.histogram import Histogram
-from asgi_cache.observe.stats import FAILURES, ServerStats
+from asgi_cache.observe.stats import FAILURES, MemoryStats, ServerStats
 from asgi_cache.stores.breaker import Breaker
 from asgi_cache.stores.redis_client import LOST, within
 
@@ -92,7 +92,9 @@ class Guard:
         finally:
             self.breaker.end_probe(probe, answered=answered)
 
-    def stats(self, corrupt: int, forged: int, unacknowledged: int) -> ServerStats:
+    def stats(
+        self, corrupt: int, forged: int, unacknowledged: int, memory: MemoryStats | None = None
+    ) -> ServerStats:
         """Return what it has counted, with what its store has."""
         return ServerStats(
             operations=self.operations,
@@ -103,6 +105,7 @@ class Guard:
             corrupt=corrupt,
             forged=forged,
             unacknowledged=unacknowledged,
+            memory=memory,
         )
 
 

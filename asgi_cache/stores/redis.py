@@ -29,6 +29,7 @@ from asgi_cache.stores.redis_client import Command, in_milliseconds, within, wit
 from asgi_cache.stores.redis_lease import claim, release
 from asgi_cache.stores.redis_link import Batch, Link
 from asgi_cache.stores.redis_log import LOG_TTL, RedisLog
+from asgi_cache.stores.redis_memory import Memory
 from asgi_cache.stores.redis_purges import Purges
 from asgi_cache.stores.redis_recent import Recent
 from asgi_cache.stores.redis_renewal import SMALLEST, renew
@@ -104,6 +105,7 @@ class RedisStore(Store):
         self._link: Link | None = None
         self._inherited: list[Link] = []
         self._recent = Recent(self._record_in)
+        self._memory = Memory(timeout, monotonic)
         self._purges = Purges(self._log, self._guard, monotonic)
         self._followed = False
         self._tell: Tell = Observer().tell
@@ -252,7 +254,8 @@ class RedisStore(Store):
 
     def stats(self) -> StoreStats:
         """Return what this process has seen of the server."""
-        server = self._guard.stats(self.corrupt, self.forged, self.unacknowledged)
+        memory = self._memory.latest(self._link if self._breaker.is_closed else None)
+        server = self._guard.stats(self.corrupt, self.forged, self.unacknowledged, memory)
         return StoreStats("redis", server=server)
 
     async def close(self) -> None:

@@ -105,6 +105,12 @@ class ClusterServers:
         *_, replies = without_errors(parcel.replies)
         return without_errors(replies)
 
+    async def everywhere(self, commands: Sequence[Command]) -> list[list[Any]]:
+        """Send *commands* to each node that has slots."""
+        await self._nodes.ready()
+        ways = [self._nodes.turns_of(node) for node in self._nodes.primaries()]
+        return await asyncio.gather(*(turns.replies_to(commands) for turns in ways))
+
     async def close(self) -> None:
         """Close all connections."""
         await self._nodes.close()

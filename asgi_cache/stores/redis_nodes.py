@@ -80,6 +80,11 @@ class Nodes:
             return None
         return Node(node.host, int(node.port))
 
+    def primaries(self) -> set[Node]:
+        """Return the nodes that have slots, as far as they are known."""
+        owners = (nodes[0] for nodes in self._manager.slots_cache.values())
+        return {Node(owner.host, int(owner.port)) for owner in owners}
+
     def named(self, redirection: AskError, by: Node | None) -> Node:
         """Return the node that *redirection* names; without a host, it is on the host of *by*."""
         host = redirection.host or (by.host if by else "")

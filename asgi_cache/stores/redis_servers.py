@@ -40,6 +40,9 @@ class Servers(Protocol):
             ResponseError: One of them failed; the others may have been executed all the same.
         """
 
+    async def everywhere(self, commands: Sequence[Command]) -> list[list[Any]]:
+        """Send *commands*, which have no key, to each server with records; the replies of each."""
+
     async def close(self) -> None:
         """Close the connections, but for those of a client that is the user's."""
 
@@ -84,6 +87,10 @@ class OneServer:
             await self._turns.replies_to([(b"MULTI",), *commands, (b"EXEC",)])
         )
         return without_errors(replies)
+
+    async def everywhere(self, commands: Sequence[Command]) -> list[list[Any]]:
+        """Send *commands* to the one that there is."""
+        return [await self._turns.replies_to(commands)]
 
     async def close(self) -> None:
         """Close the client's connections, unless it is the user's."""

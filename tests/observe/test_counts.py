@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import Counter
 
 import anyio
 import pytest
-from http_sf import parse
 
-from asgi_cache import Cache, CacheMiddleware
 from asgi_cache.outcome import RESULTS
-from asgi_cache.stores.memory import MemoryStore
-from tests.bare import App, Clock, Response, ask
+from tests.bare import App, Response, ask
+from tests.observe.load import NO_CACHE, SECRET, TAGGED, after_the_load
 
 RULES = {
     "/never/**": None,
@@ -22,9 +19,6 @@ RULES = {
     "/errors": {"ttl": 60, "stale_if_error": 60, "status_ttl": {404: 60}},
     "/**": 60,
 }
-NO_CACHE = [("Cache-Control", "no-cache")]
-SECRET = Response(fields=[("Cache-Control", "private")])
-TAGGED = Response(fields=[("ETag", '"1"')])
 UNCHANGED = Response(status=304, fields=[("ETag", '"1"')])
 
 
@@ -200,34 +194,14 @@ async def test_nothing_is_counted_where_that_is_off(cached):
     assert route(app.cache, "/**").total == 0
 
 
-LOAD = 10_000
-ROUTES = 20
-
-
 def test_counts_agree_with_headers_and_with_what_was_asked(caplog):
     """Of 10,000 requests over 20 routes each is counted, and logged, as its header says."""
     caplog.set_level(logging.DEBUG, "asgi_cache.requests")
-    draw, clock = random.Random(2026), Clock()
-    rules = {f"/r{n}/{{id}}": {"ttl": 30, "stale_while_revalidate": 10} for n in range(ROUTES - 2)}
-    rules |= {"/never/{id}": None, "/private/{id}": 30}
-
-    def answer(scope):
-        return SECRET if scope["path"].startswith("/private") else TAGGED
-
-    async def main():
-        cache = Cache(store=MemoryStore(clock=clock), rules=rules, clock=clock)
-        app, asked, said = CacheMiddleware(App(answer), cache=cache), Counter(), Counter()
-        for _ in range(LOAD):
-            pattern = draw.choice([*rules])
-            fields = draw.choice([(), (), (), NO_CACHE, [("If-None-Match", '"1"')]])
-            got = await ask(app, pattern.replace("{id}", str(draw.randrange(20))), fields)
-            asked[pattern] += 1
-            said[pattern, result_in(got)] += 1
-            clock.advance(draw.random() / 2)
-        await cache.close()
-        return cache.stats(), asked, said
-
-    stats, asked, said = asyncio.run(main())
+    cache, asked, answered = after_the_load()
+    stats = cache.stats()
+    said = Counter()
+    for (pattern, result, _), count in answered.items():
+        said[pattern, result] += count
     counted = {
         (each.route, name): count for each in stats.routes for name, count in each.results.items()
     }
@@ -235,13 +209,3 @@ def test_counts_agree_with_headers_and_with_what_was_asked(caplog):
     assert Counter((record.route, record.result) for record in caplog.records) == said
     assert {each.route: each.total for each in stats.routes} == dict(asked)
     assert {name for _, name in counted} == {"hit", "stale", "miss", "uncacheable", "passed"}
-
-
-def result_in(answer):
-    """Read off the header what became of a request."""
-    if "cache-status" not in answer:
-        return "passed"
-    ((_, said),) = parse(answer["cache-status"].encode(), tltype="list")
-    if "hit" in said:
-        return "hit" if said["ttl"] >= 0 else "stale"
-    return "miss" if "stored" in said else "uncacheable"

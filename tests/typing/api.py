@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
@@ -30,6 +31,8 @@ from asgi_cache import (
     invalidates,
 )
 from asgi_cache.fastapi import describe_caching, get_cache
+from asgi_cache.observe.opentelemetry import instrument
+from asgi_cache.observe.prometheus import PrometheusCollector
 from asgi_cache.sqlalchemy import purge_on_commit
 from asgi_cache.testing import Answered, Clock, Kit, assert_hit, assert_stored, controlled
 
@@ -146,6 +149,13 @@ def stats() -> None:
     ratio: float | None = said.routes[0].hit_ratio
     plain: dict[str, Any] = said.to_plain()
     del ratio, plain
+
+
+def measured(cache: Cache) -> None:
+    """Have what was counted exported."""
+    registry = CollectorRegistry()
+    registry.register(PrometheusCollector(cache, CACHE))
+    instrument(cache, CACHE, spans=False)
 
 
 async def explain() -> None:

@@ -22,7 +22,7 @@ schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz pairs flood eviction memory simulate cancellations write-behind conformance transparency differential monitoring peers migrating lock audit clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz admin-fuzz pairs flood eviction memory simulate cancellations write-behind conformance transparency differential monitoring peers migrating lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -89,6 +89,9 @@ soak: $(STAMP)bench ## Check every answer of two processes while Redis fails at 
 
 fuzz: $(STAMP)fuzz ## Feed what reads bytes with what Atheris comes upon (SECONDS=60, of each target)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
+admin-fuzz: $(STAMP)test ## Ask the admin API at length what its OpenAPI document allows (EXAMPLES=200)
+	@ADMIN_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q tests/admin/test_schema.py
 
 pairs: $(STAMP)test ## Have two users at a time ask at random, and look for leaks (COUNT=100000)
 	@$(BIN)/python -m tests.catalogue.two_users --count $(or $(COUNT),100000) $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from math import inf
+from typing import Final
 
 from starlette.types import Receive, Scope
 
@@ -19,6 +20,9 @@ from asgi_cache.services import Services
 from asgi_cache.tags import rendered, with_user_tag
 from asgi_cache.targets import Target
 from asgi_cache.values import value
+
+OWN: Final = "asgi_cache.own"
+"""Where in its scope an app says that what it answers is the cache's own business."""
 
 OVERRIDES = frozenset(
     {

@@ -15,6 +15,7 @@ from typing import Any, Unpack
 from redis.asyncio import Redis
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from asgi_cache.admin.access import Guard
 from asgi_cache.advisor.advice import Advice
 from asgi_cache.advisor.deciding import TOLERANCE
 from asgi_cache.assembly import salt_of, services_of
@@ -39,6 +40,7 @@ from asgi_cache.locating import absolute
 from asgi_cache.observe.observer import Observer
 from asgi_cache.observe.stats import Stats
 from asgi_cache.options import Options
+from asgi_cache.ordering import Orders
 from asgi_cache.outcome import Outcome
 from asgi_cache.purging import PurgeLog
 from asgi_cache.request_body import Nobody
@@ -163,6 +165,20 @@ class Cache(DataCache):
         """
         return self._threads.look(partial(stats_of, self._services))
 
+    def admin(self, *, token: str | None = None, guard: Guard | None = None) -> ASGIApp:
+        """Return an app by which operators see what is stored, and purge it: to be mounted.
+
+        It takes either a *token* that requests show as ``Authorization: Bearer``, or a *guard*,
+        which tells whether a request may be answered: it returns a name for the log, ``True``,
+        or what counts as false, or raises an ``HTTPException``.
+
+        Raises:
+            ConfigurationError: There is neither, or both; or the token is too short.
+        """
+        from asgi_cache.admin.app import admin_app  # noqa: PLC0415 - not all have a use for it
+
+        return admin_app(self, lambda: (self._selectors, self._services), token, guard)
+
     @property
     def fills_refused(self) -> int:
         """How many requests went past the store as a rule's limits of fills were used up."""
@@ -241,7 +257,7 @@ class Cache(DataCache):
                 ends before that, has to be run again.
             ValueError: Nothing was named, or something that could not be there.
         """
-        selected = self._selectors.select(
+        await Orders(self._selectors, self._services).purge(
             tags=tags,
             key=key,
             url=url,
@@ -249,12 +265,10 @@ class Cache(DataCache):
             route=route,
             user=user,
             everything=everything,
+            all_of=all_of,
+            soft=soft,
+            wait=wait,
         )
-        soft_at = self._services.clock() if soft else None
-        with self.observer.purging(selected.words, soft=soft, all_of=all_of):
-            await self._services.holdings.purge(
-                selected.names, all_of=all_of, soft_at=soft_at, wait=wait
-            )
 
     def attach(self, app: ASGIApp) -> None:
         """Take note of the app that is asked when a response is to be made in advance."""

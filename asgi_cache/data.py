@@ -112,6 +112,7 @@ class Data:
             rule=rule,
             pattern="data",
             url=f"data:{key}",
+            stored_url=f"data:{key}",
             origin="",
             query=b"",
             params={},
@@ -212,7 +213,9 @@ class Data:
         key, rule = _key(target), _rule(target)
         response = Response(200, (), ResponseDirectives())
         received = Received.at(now, Request("GET", (), UNCONDITIONAL), response, rule, now)
-        stored = stored_response(received, key, body, *born, with_ancestors(tags))
+        stored = stored_response(
+            received, key, body, *born, with_ancestors(tags), url=target.stored_url
+        )
         keeping = self._holdings.keep(stored, None, key, lambda: target.tags)
         await patiently(self._holdings.patience(), keeping)
 

@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_cache.app_scope import app_scope, note_what_the_app_said
-from asgi_cache.asking import Asked, Unanswerable, ask
+from asgi_cache.asking import OWN, Asked, Unanswerable, ask
 from asgi_cache.delivery import Delivery
 from asgi_cache.errors import CircuitOpen, StoreUnavailable
 from asgi_cache.fill import Fill, Sought, refresh
@@ -102,6 +102,9 @@ class Exchange:
 
     def count(self, began_at: float) -> None:
         """Count what became of the request, which came at *began_at* (by `perf_counter`)."""
+        if OWN in self._scope:
+            self._tally.note_passed()
+            return
         ended_at = self._responder.ended_at or perf_counter()
         seconds, size, outcome = ended_at - began_at, self._responder.size, self.outcome
         self._tally.note(outcome, size, seconds)

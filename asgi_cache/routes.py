@@ -88,6 +88,12 @@ class Routes:
         """The paths of the routes that have a rule."""
         return tuple(dict.fromkeys(_patterns(self.read())))
 
+    def stated(self) -> Iterator[tuple[str, str, Rule]]:
+        """Yield path and method of each route that has a rule, and the rule."""
+        for pattern, stated in _all_stated(self.read()):
+            for method, each in stated.items():
+                yield pattern, method, each.rule
+
     def match(self, scope: Scope, method: str) -> Match | None:
         """Return the rule of the route that answers a request, if its handler states one."""
         nodes = self.read(scope)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope
 
-from asgi_cache.asking import Asked
+from asgi_cache.asking import OWN, Asked
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.events import End, Event, Head, Part, Settled
 from asgi_cache.flight import has_background
@@ -40,6 +40,7 @@ from asgi_cache.tags import (
     are_storable,
     collecting_tags,
     group_tags,
+    owner_of,
     response_tags,
     with_ancestors,
 )
@@ -93,7 +94,8 @@ class Run:
             self._note_health(failed=True)
             raise
         finally:
-            self._tally.app.note((self._answered_at or perf_counter()) - began_at)
+            if OWN not in scope:
+                self._tally.app.note((self._answered_at or perf_counter()) - began_at)
 
     def attend(self, watched: WatchedReceive | None, tags: list[str]) -> None:
         """Judge by what the app hears through *watched*, and by the *tags* that it names."""
@@ -237,7 +239,10 @@ class Run:
             former = None
         cost = max(0.0, self._services.clock() - self._requested_at)
         content = body if former is None else former.body
-        stored = stored_response(received, key, content, *self._birth, tags, cost)
+        url, owner = self._asked.target.stored_url, owner_of(self._asked.partition)
+        stored = stored_response(
+            received, key, content, *self._birth, tags, cost=cost, url=url, owner=owner
+        )
         keeping = self._holdings.keep(stored, variant, primary, self._asked.tags, former)
         failed = await self._change(keeping)
         if failed is None:
@@ -291,7 +296,10 @@ class Run:
         merged = self._receive(Response(stored.status, fields, directives))
         merged = replace(merged, request=replace(merged.request, method="GET"))
         renewed = stored_response(
-            merged, stored.key, stored.body, *self._birth, stored.tags, stored.cost
+            *(merged, stored.key, stored.body, *self._birth, stored.tags),
+            cost=stored.cost,
+            url=stored.url,
+            owner=stored.owner,
         )
         same_selection = vary_names(fields) == vary_names(stored.fields)
         clause = forbidding_clause(merged)

@@ -87,9 +87,19 @@ def route_tag(pattern: str) -> str:
     return f"route:{pattern}"
 
 
+def owner_of(partition: bytes) -> bytes:
+    """Return what records and the log have in place of a partition, which may say who it is."""
+    return blake2b(partition, digest_size=16).digest() if partition else b""
+
+
 def user_tag(partition: bytes) -> str:
     """Return the tag of a partition; the log does not hold who its user is."""
-    return f"user:{blake2b(partition, digest_size=16).hexdigest()}"
+    return owner_tag(owner_of(partition))
+
+
+def owner_tag(owner: bytes) -> str:
+    """Return the tag of what is stored for *owner*, as records have it."""
+    return f"user:{owner.hex()}"
 
 
 def with_user_tag(tags: tuple[str, ...], partition: bytes) -> tuple[str, ...]:

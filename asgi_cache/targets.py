@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -21,7 +21,7 @@ from asgi_cache.policy.key import digest, filtered_query, hashing
 from asgi_cache.policy.rule import Rule
 from asgi_cache.routes import Routes
 from asgi_cache.rules import Match, RuleSet
-from asgi_cache.tags import EVERYTHING, path_tags, route_tag, url_tag
+from asgi_cache.tags import EVERYTHING, data_tag, path_tags, route_tag, url_tag
 
 MEMO_ENTRIES = 4096
 """Request lines whose target is remembered: the latest."""
@@ -54,6 +54,8 @@ class Target:
     pattern: str | None
     """The pattern of the rule; ``None`` where no rule matched."""
     url: str
+    stored_url: str
+    """The same with that part of the query only which counts: as records have it."""
     origin: str
     """Scheme and host."""
     query: bytes
@@ -122,6 +124,13 @@ class Targets:
         """Those of the rules, as they were written, and the paths of routes that have one."""
         return (*(pattern.text for pattern, _ in self._rules.entries), *self._routes.patterns)
 
+    def stated(self) -> Iterator[tuple[str, Rule | None, str]]:
+        """Yield each rule's pattern, what it says, and where that is stated."""
+        for pattern, rule in self._rules.entries:
+            yield pattern.text, rule, "the mapping"
+        for text, method, rule in self._routes.stated():
+            yield f"{method} {text}", rule, "its handler"
+
     def attach(self, app: object) -> None:
         """Have the rules that the handlers of *app* state."""
         self._routes.attach(app)
@@ -182,6 +191,26 @@ class Targets:
         kept = filtered_query(query, rule or self._unruled)
         return url_tag(plain_origin(split.scheme, split.netloc), path, kept)
 
+    def free_tags(self, url: str, root_path: str = "") -> tuple[str, tuple[str, ...]]:
+        """Return the route of what is stored of *url*, and the tags that come free with it.
+
+        Which method it answers is not known: if no rule has GET of it stored, it is POST.
+        """
+        if url.startswith(data_tag("")):
+            return "data", (url, EVERYTHING)
+        split = urlsplit(url)
+        path = unquote(split.path)
+        below = route_path(path, root_path)
+        headers = [(b"host", split.netloc.encode("latin-1", "replace"))]
+        scope = {"path": path, "root_path": root_path, "headers": headers}
+        match = self._match("GET", below, scope)
+        if match is None or match.rule is None:
+            match = self._match("POST", below, scope) or match
+        patterns = () if match is None else match.patterns
+        query = split.query.encode("latin-1", "replace")
+        tags = _tags((split.scheme, split.netloc), path, query, patterns, below)
+        return (patterns[0] if patterns else ""), tags
+
     def _match(self, method: str, below: str, scope: Scope) -> Match | None:
         """Return the rule of a request: what its handler states comes before the mapping."""
         match = self._rules.match(method, below)
@@ -213,8 +242,8 @@ class Targets:
             ],
             after=self._salted,
         )
-        asked = "?" + query.decode("latin-1") if query else ""
-        url = origin + raw_path.decode("latin-1") + asked
+        plain = origin + raw_path.decode("latin-1")
+        url = _with_query(plain, query)
         patterns = () if match is None else match.patterns
         tally = self._observer.tally(pattern)
         is_observed = self._observe or (rule is not None and rule.observe)
@@ -225,6 +254,7 @@ class Targets:
             rule=rule,
             pattern=pattern,
             url=url,
+            stored_url=url if kept == query else _with_query(plain, kept),
             origin=origin,
             query=kept,
             params=params,
@@ -244,6 +274,10 @@ def _tags(
 ) -> tuple[str, ...]:
     own = url_tag(plain_origin(*origin), path, query)
     return (own, EVERYTHING, *map(route_tag, patterns), *path_tags(below))
+
+
+def _with_query(url: str, query: bytes) -> str:
+    return f"{url}?{query.decode('latin-1')}" if query else url
 
 
 def _is_at_hand(method: str, rule: Rule) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope
 
-from asgi_cache.asking import Unanswerable, ask
+from asgi_cache.asking import OWN, Unanswerable, ask
 from asgi_cache.delivery import Delivery
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.flight import has_background
@@ -66,7 +66,7 @@ class Unsafe:
             with collecting_tags() as self._handlers_tags:
                 await app(self._scope, self._watched, self.send)
         except asyncio.CancelledError:
-            if not self._answered:  # nobody knows how far the app came
+            if not self._answered and OWN not in self._scope:  # nobody knows how far the app came
                 await self._invalidate(())
             raise
         finally:
@@ -84,7 +84,8 @@ class Unsafe:
     async def send(self, message: Message) -> None:
         """Take one message of the app's."""
         self._answered = True
-        if message["type"] == "http.response.start" and is_successful(message["status"]):
+        is_head = message["type"] == "http.response.start" and OWN not in self._scope
+        if is_head and is_successful(message["status"]):
             message = {**message, "headers": list(message.get("headers", ()))}
             fields = [(name.lower(), value) for name, value in message["headers"]]
             await self._invalidate(fields)

@@ -36,6 +36,8 @@ class Purged:
     soft: bool
     all_of: bool
     acknowledged: bool
+    by: str = "app"
+    """Who ordered it: ``app`` has called `Cache.purge`; else it was ordered in the admin API."""
 
 
 class Companion(Protocol):
@@ -127,7 +129,7 @@ class Observer:
 
     @contextmanager
     def purging(
-        self, named: Mapping[str, tuple[str, ...]], *, soft: bool, all_of: bool
+        self, named: Mapping[str, tuple[str, ...]], *, soft: bool, all_of: bool, by: str = "app"
     ) -> Iterator[None]:
         """Remember the purge that is ordered within, and tell of it if it succeeds.
 
@@ -138,7 +140,7 @@ class Observer:
             yield
             acknowledged = True
         finally:
-            purged = Purged(self._clock(), named, soft, all_of, acknowledged)
+            purged = Purged(self._clock(), named, soft, all_of, acknowledged, by)
             self.recent_purges.append(purged)
             if acknowledged:
                 selectors = ", ".join(f"{name} ({len(each)})" for name, each in named.items())

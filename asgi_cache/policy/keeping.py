@@ -27,14 +27,17 @@ STALE_GRACE = 60.0
 """Seconds that one without validators is kept, for clients that accept stale ones."""
 
 
-def stored_response(
+def stored_response(  # noqa: PLR0913 - what a record is made of
     received: Received,
     key: bytes,
     body: bytes,
     log: bytes = b"",
     birth: int = 0,
     tags: tuple[str, ...] = (),
+    *,
     cost: float = 0.0,
+    url: str = "",
+    owner: bytes = b"",
 ) -> StoredResponse:
     """Make the record that is kept of a complete response."""
     response, judgement = received.response, judge(received)
@@ -63,6 +66,8 @@ def stored_response(
         tags=tags,
         log=log,
         birth=birth,
+        url=url,
+        owner=owner,
     )
 
 

@@ -81,6 +81,10 @@ class StoredResponse:
     """Identity of the purge log that ``birth`` is a position of."""
     birth: int = 0
     """The log's position when the app was asked; later purges apply to it."""
+    url: str = ""
+    """Which URL it is of, with the part of the query that is in the key; ``data:KEY``: a value."""
+    owner: bytes = b""
+    """A 16-byte digest of the partition of the user whose it is; nothing: nobody's."""
 
     @property
     def app_fields(self) -> tuple[tuple[bytes, bytes], ...]:

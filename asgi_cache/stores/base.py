@@ -5,13 +5,15 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from asgi_cache.errors import StoreUnavailable
 from asgi_cache.observe.events import Tell
 from asgi_cache.observe.stats import StoreStats
 from asgi_cache.observe.tally import Hits
 from asgi_cache.policy.fields import Field
 from asgi_cache.policy.message import StoredResponse, VariantIndex
+from asgi_cache.stores.breaker import Breaker
 
 ONE_CACHE: str = "this store is in use by another Cache; give each a store of its own"
 
@@ -20,6 +22,25 @@ MOST_READS: Final = 3
 
 Record: TypeAlias = StoredResponse | VariantIndex
 """What is stored under a key. Records are immutable, so that a store may hand out its own."""
+
+
+class Listed(NamedTuple):
+    """A stored response that was come upon, not asked for."""
+
+    stored: StoredResponse
+    """Its body may have been left where it is, and be empty here."""
+    size: int
+    """Bytes of the body."""
+
+
+class Page(NamedTuple):
+    """Some of what a store has."""
+
+    listed: list[Listed]
+    cursor: str
+    """Where to go on; empty: that was the end."""
+    scanned: int
+    """Records that were looked at; not all are of responses, or can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +165,19 @@ class Store(Protocol):
         before the call; or, unless *latest*, longer than ``lag`` before it.
         """
 
+    async def scan(self, cursor: str, count: int) -> Page:
+        """Return about *count* of the responses from *cursor* on, which is empty at first.
+
+        What is there from the first page to the last is on one of them, or on more. The
+        reader knows by then what was purged before the call. Nobody waits for it but who
+        walks, and it is not to be quick but to cost other requests little.
+
+        Raises:
+            ValueError: *cursor* is none of this store's.
+        """
+        del cursor, count
+        raise StoreUnavailable("this store cannot be walked through")
+
     async def put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
     ) -> None:
@@ -211,6 +245,11 @@ class Store(Protocol):
     @property
     def patience(self) -> float | None:
         """Seconds that one request may wait for this store in all, until the app is asked."""
+        return None
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """The circuit breaker before the server that it is in, if there is one."""
         return None
 
     @property

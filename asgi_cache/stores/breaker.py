@@ -47,6 +47,8 @@ class Breaker:
         """How often it has opened."""
         self.why: str = ""
         """What went wrong before it opened."""
+        self.is_held: bool = False
+        """Somebody has opened it, so that it stays open until they close it."""
         self._is_probed = False
         self._probe = 0
         """The number of the last one."""
@@ -67,11 +69,14 @@ class Breaker:
     @property
     def is_due(self) -> bool:
         """Whether it is time for a probe, and none is under way."""
-        return self.state is State.OPEN and self._monotonic() >= self._open_until
+        is_open = self.state is State.OPEN and not self.is_held
+        return is_open and self._monotonic() >= self._open_until
 
     @property
     def remaining(self) -> float:
-        """Seconds until it is time for a probe."""
+        """Seconds until it is time for a probe, or to look again whether it is."""
+        if self.is_held:
+            return LONGEST_PAUSE
         return max(0.0, self._open_until - self._monotonic())
 
     def note_success(self) -> None:
@@ -95,6 +100,17 @@ class Breaker:
             self._pauses = self._pauses_anew()
             self._open()
             self.tell("breaker-opened", why=why)
+
+    def hold(self) -> None:
+        """Open it until it is released, whatever the server does."""
+        if self.is_closed:
+            self.opened += 1
+        self.is_held, self.is_closed, self._is_probed = True, False, False
+        self.why = "somebody has ordered it"
+
+    def release(self) -> None:
+        """Have the server tried at once, if it is left alone."""
+        self.is_held, self._open_until = False, -inf
 
     def begin_probe(self) -> int:
         """Let one pass; its number."""

@@ -13,10 +13,10 @@ from asgi_cache.policy.message import StoredResponse, Variant
 from asgi_cache.policy.sharing import is_shared_name, unshared
 from asgi_cache.stores.base import Record
 
-RECORD_OVERHEAD: Final = 656
+RECORD_OVERHEAD: Final = 672
 """Bytes that a record takes besides what it is made of.
 
-The record itself 192, its key 64, its numbers 160, what `S3Fifo` keeps of it 96, its place in
+The record itself 208, its key 64, its numbers 160, what `S3Fifo` keeps of it 96, its place in
 a dictionary at most 120, and 24 for a ghost and what lies idle.
 """
 
@@ -33,6 +33,8 @@ def size_of(record: Record) -> int:
         + _taken(record.body)
         + _taken(record.fields)
         + sum(map(_size_of_field, unshared(record.fields)))
+        + _taken(record.url)
+        + (_taken(record.owner) if record.owner else 0)
         + _taken(record.tags)
         + sum(map(_taken, record.tags))
     )

@@ -82,6 +82,8 @@ class Guard:
         self, operation: Callable[[], Awaitable[object]], seconds: float | None = None
     ) -> None:
         """Try whether a server answers again that was left alone."""
+        if self.breaker.is_held:
+            return
         probe = self.breaker.begin_probe()
         answered = False
         try:

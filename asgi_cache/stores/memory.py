@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
+from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Page, Purge, Record, Store
 from asgi_cache.stores.s3fifo import S3Fifo
 
 _DEFAULT_BYTES: Final = 256 * 1024 * 1024
@@ -58,6 +58,10 @@ class MemoryStore(Store):
         """Return the record under *key*, if it is there and has not expired."""
         del latest
         return self._records.get(key)
+
+    async def scan(self, cursor: str, count: int) -> Page:
+        """Return *count* responses in the order of their keys, or as many as are left."""
+        return self._records.scan(cursor, count)
 
     async def put(
         self, key: _Key, record: Record, ttl: float, former: StoredResponse | None = None

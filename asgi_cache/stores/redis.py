@@ -20,12 +20,12 @@ from asgi_cache.observe.events import Tell
 from asgi_cache.observe.observer import Observer
 from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Purge, Record, Store
-from asgi_cache.stores.breaker import State
+from asgi_cache.stores.base import ONE_CACHE, Held, LogReader, Page, Purge, Record, Store
+from asgi_cache.stores.breaker import Breaker, State
 from asgi_cache.stores.codec import PREFIX_BYTES, decode, encode
 from asgi_cache.stores.compression import CompressedResponse, Unreadable, compressed
 from asgi_cache.stores.guard import Guard
-from asgi_cache.stores.redis_client import Command, in_milliseconds, within, without_errors
+from asgi_cache.stores.redis_client import Command, in_milliseconds, within
 from asgi_cache.stores.redis_lease import claim, release
 from asgi_cache.stores.redis_link import Batch, Link
 from asgi_cache.stores.redis_log import LOG_TTL, RedisLog
@@ -33,7 +33,8 @@ from asgi_cache.stores.redis_memory import Memory
 from asgi_cache.stores.redis_purges import Purges
 from asgi_cache.stores.redis_recent import Recent
 from asgi_cache.stores.redis_renewal import SMALLEST, renew
-from asgi_cache.stores.redis_servers import Servers, servers_of
+from asgi_cache.stores.redis_scan import NO_KEY, SCAN_TIMEOUT, Walk, check_cursor
+from asgi_cache.stores.redis_servers import Servers, carried_out, decodes, servers_of
 from asgi_cache.stores.sealing import Seal
 from asgi_cache.stores.unacknowledged import NOWHERE
 
@@ -87,7 +88,7 @@ class RedisStore(Store):
         Raises:
             ConfigurationError: The client returns text, which records are not.
         """
-        if isinstance(client, Redis | RedisCluster) and _decodes(client):
+        if isinstance(client, Redis | RedisCluster) and decodes(client):
             raise ConfigurationError(
                 "store: the Redis client decodes responses; make it with decode_responses=False"
             )
@@ -131,6 +132,11 @@ class RedisStore(Store):
         return self._guard.timeout
 
     @property
+    def breaker(self) -> Breaker:
+        """The circuit breaker before the server."""
+        return self._breaker
+
+    @property
     def state(self) -> State:
         """Of the circuit breaker."""
         return self._breaker.state
@@ -153,6 +159,13 @@ class RedisStore(Store):
         held = await self.look(key)
         return None if held is None else held.record
 
+    async def scan(self, cursor: str, count: int) -> Page:
+        """Look at about *count* keys of the server, and return the responses among them."""
+        check_cursor(cursor)
+        await self.get(NO_KEY)  # so that the log is known
+        walk = Walk(self._prefix, None if self._seal is None else self._record_in)
+        return await self.reach(lambda servers: walk.page(servers, cursor, count), SCAN_TIMEOUT)
+
     async def put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None
     ) -> None:
@@ -172,7 +185,7 @@ class RedisStore(Store):
         if len(data) < LARGE:
             await self._send(command, kept)
         else:
-            await self._guard.run(partial(_carried_out, servers, [command, kept]))
+            await self._guard.run(partial(carried_out, servers, [command, kept]))
 
     async def delete(self, key: bytes) -> None:
         """Forget *key*; its memory is freed behind the scenes."""
@@ -380,16 +393,6 @@ class RedisStore(Store):
 
     def _lease_name(self, lease: bytes) -> bytes:
         return self._lease_prefix + lease.hex().encode()
-
-
-def _decodes(client: Redis | RedisCluster) -> bool:
-    source = client if isinstance(client, RedisCluster) else client.connection_pool
-    return bool(source.connection_kwargs.get("decode_responses"))
-
-
-async def _carried_out(servers: Servers, commands: Sequence[Command]) -> None:
-    replies, _ = await servers.ask(commands)
-    without_errors(replies)
 
 
 def _end_batch(link: Link, batch: Batch, task: Task[None]) -> None:

@@ -120,6 +120,14 @@ class Turns:
             return await _replies_on(self.pool, commands)
 
 
+async def scanned(turns: Turns, pattern: bytes, cursor: int, count: int) -> tuple[list[bytes], str]:
+    """Look at about *count* keys of one server; those like *pattern*, and where to go on."""
+    command = (b"SCAN", b"%d" % cursor, b"MATCH", pattern, b"COUNT", b"%d" % count)
+    (reply,) = without_errors(await turns.replies_to([command]))
+    after, names = reply
+    return list(names), "" if int(after) == 0 else str(int(after))
+
+
 async def _replies_on(pool: Any, commands: Sequence[Command]) -> list[Any]:
     if not commands:
         return []  # from Python 3.12 on, who writes no bytes cannot close the connection any more

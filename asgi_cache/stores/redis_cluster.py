@@ -17,6 +17,7 @@ from asgi_cache.stores.redis_client import (
     MAX_CONNECTIONS,
     Command,
     plain,
+    scanned,
     without_errors,
 )
 from asgi_cache.stores.redis_nodes import Node, Nodes
@@ -110,6 +111,19 @@ class ClusterServers:
         await self._nodes.ready()
         ways = [self._nodes.turns_of(node) for node in self._nodes.primaries()]
         return await asyncio.gather(*(turns.replies_to(commands) for turns in ways))
+
+    async def scan(self, pattern: bytes, cursor: str, count: int) -> tuple[list[bytes], str]:
+        """Look at about *count* keys of one node after another."""
+        await self._nodes.ready()
+        number, _, there = cursor.partition(".")
+        at, nodes = int(number or 0), sorted(self._nodes.primaries())
+        if not 0 <= at < len(nodes):
+            return [], ""  # there are fewer than there were
+        turns = self._nodes.turns_of(nodes[at])
+        names, after = await scanned(turns, pattern, int(there or 0), count)
+        if after:
+            return names, f"{at}.{after}"
+        return names, f"{at + 1}." if at + 1 < len(nodes) else ""
 
     async def close(self) -> None:
         """Close all connections."""

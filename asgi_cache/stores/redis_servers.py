@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
-from asgi_cache.stores.redis_client import Command, Turns, without_errors
+from asgi_cache.stores.redis_client import Command, Turns, scanned, without_errors
 from asgi_cache.stores.redis_cluster import ClusterServers
 
 
@@ -43,6 +43,9 @@ class Servers(Protocol):
     async def everywhere(self, commands: Sequence[Command]) -> list[list[Any]]:
         """Send *commands*, which have no key, to each server with records; the replies of each."""
 
+    async def scan(self, pattern: bytes, cursor: str, count: int) -> tuple[list[bytes], str]:
+        """Look at about *count* keys from *cursor* on; those like *pattern*, and where to go on."""
+
     async def close(self) -> None:
         """Close the connections, but for those of a client that is the user's."""
 
@@ -52,6 +55,22 @@ def servers_of(client: Redis | RedisCluster, *, is_ours: bool) -> Servers:
     if isinstance(client, RedisCluster):
         return ClusterServers(client)
     return OneServer(client, is_ours=is_ours)
+
+
+def decodes(client: Redis | RedisCluster) -> bool:
+    """Whether *client* returns text, which records are not."""
+    source = client if isinstance(client, RedisCluster) else client.connection_pool
+    return bool(source.connection_kwargs.get("decode_responses"))
+
+
+async def carried_out(servers: Servers, commands: Sequence[Command]) -> None:
+    """Have *commands* executed.
+
+    Raises:
+        ResponseError: One of them was not.
+    """
+    replies, _ = await servers.ask(commands)
+    without_errors(replies)
 
 
 class OneServer:
@@ -91,6 +110,11 @@ class OneServer:
     async def everywhere(self, commands: Sequence[Command]) -> list[list[Any]]:
         """Send *commands* to the one that there is."""
         return [await self._turns.replies_to(commands)]
+
+    async def scan(self, pattern: bytes, cursor: str, count: int) -> tuple[list[bytes], str]:
+        """Look at about *count* keys; those like *pattern*, and where to go on."""
+        there = cursor.rpartition(".")[2]
+        return await scanned(self._turns, pattern, int(there or 0), count)
 
     async def close(self) -> None:
         """Close the client's connections, unless it is the user's."""

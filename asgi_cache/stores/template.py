@@ -8,6 +8,7 @@ in them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,6 +44,9 @@ LINES: Final = (
 )
 """What the numbers stand for; to change it is to change the schema of records."""
 
+_DIGEST: Final = re.compile(b'"(?:[0-9a-f]{2})+"')
+"""How the cache writes an entity tag of its own."""
+
 _NUMBERS: Final = {line: number for number, line in enumerate(LINES)}
 
 REMEMBERED: Final = 1024
@@ -71,6 +75,8 @@ class Template:
     must_revalidate: bool
     shareable: bool
     etag_is_ours: bool
+    etag_is_short: bool
+    """It is there as the digest that it writes."""
     added: int
     stale_while_revalidate: float
     stale_if_error: float
@@ -103,6 +109,16 @@ class Template:
             fields[place] = _length_field(length)
         return tuple(fields)
 
+    def completed(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return a response's own *values* with the entity tag as clients see it."""
+        if not self.etag_is_short or self.etag is None or self.etag >= len(values):
+            return values
+        written = values[self.etag]
+        if type(written) is not bytes:
+            raise CorruptRecord("a value is not a byte string")
+        whole = b'"%s"' % written.hex().encode()
+        return (*values[: self.etag], whole, *values[self.etag + 1 :])
+
 
 @lru_cache(REMEMBERED)
 def _length_field(length: int) -> Field:
@@ -115,16 +131,27 @@ def divided(stored: StoredResponse, length: int) -> tuple[bytes, list[bytes]]:
     *length* is that of the body which clients are sent.
     """
     lines, values = _split(stored.fields, length)
+    windows = (stored.stale_while_revalidate, stored.stale_if_error)
+    places = [_place(value, values) for value in (stored.etag, stored.last_modified)]
+    digest = _digest_in(stored.etag) if stored.etag_is_ours else None
+    if digest is not None and places[0] is not None:
+        values[places[0]] = digest
     flags = (
         stored.must_validate
         | stored.must_revalidate << 1
         | stored.shareable << 2
         | stored.etag_is_ours << 3
+        | (digest is not None) << 4
     )
-    windows = (stored.stale_while_revalidate, stored.stale_if_error)
-    places = [_place(value, values) for value in (stored.etag, stored.last_modified)]
     head = (stored.status, flags, stored.added, *windows, stored.log, *places)
     return _packed((*head, *lines)), values
+
+
+def _digest_in(etag: bytes | None) -> bytes | None:
+    """Return the digest that an entity tag of the cache's own writes in hexadecimal."""
+    if etag is None or not _DIGEST.fullmatch(etag):
+        return None
+    return bytes.fromhex(etag[1:-1].decode())
 
 
 def _split(fields: Sequence[Field], length: int) -> tuple[list[int | bytes], list[bytes]]:
@@ -184,7 +211,7 @@ def _read(packed: bytes) -> Template:
     status, flags, added, while_revalidate, if_error, log, etag, modified = head
     if not (
         200 <= status <= 599
-        and 0 <= flags <= 0b1111
+        and 0 <= flags <= 0b11111
         and 0 <= added <= len(lines)
         and 0.0 <= while_revalidate < inf
         and 0.0 <= if_error < inf
@@ -198,6 +225,7 @@ def _read(packed: bytes) -> Template:
         must_revalidate=flags & 2 != 0,
         shareable=flags & 4 != 0,
         etag_is_ours=flags & 8 != 0,
+        etag_is_short=flags & 16 != 0,
         added=added,
         stale_while_revalidate=float(while_revalidate),
         stale_if_error=float(if_error),

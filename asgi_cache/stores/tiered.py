@@ -21,8 +21,8 @@ from asgi_cache.observe.events import Tell
 from asgi_cache.observe.stats import StoreStats
 from asgi_cache.policy.keeping import keep_for
 from asgi_cache.policy.message import StoredResponse
-from asgi_cache.stores.base import Held, LogReader, Record, Store
-from asgi_cache.stores.breaker import State
+from asgi_cache.stores.base import Held, LogReader, Page, Record, Store
+from asgi_cache.stores.breaker import Breaker, State
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.s3fifo import S3Fifo
 from asgi_cache.values import value
@@ -101,6 +101,11 @@ class TieredStore(Store):
         return self._records.evictions
 
     @property
+    def breaker(self) -> Breaker:
+        """The circuit breaker before the shared store."""
+        return self.shared.breaker
+
+    @property
     def state(self) -> State:
         """Of the circuit breaker before the shared store."""
         return self.shared.state
@@ -162,6 +167,10 @@ class TieredStore(Store):
             under_way.discard(lookup)
             if not under_way:
                 del self._lookups[key]
+
+    async def scan(self, cursor: str, count: int) -> Page:
+        """Return what the shared store has, be there copies here or not."""
+        return await self.shared.scan(cursor, count)
 
     async def put(
         self, key: bytes, record: Record, ttl: float, former: StoredResponse | None = None

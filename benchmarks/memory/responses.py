@@ -64,7 +64,10 @@ def record(number: int) -> StoredResponse:
     received = Received.at(now, _REQUEST, head, _RULE, now - 0.001)
     tags = (f"tag:task:{number}",)
     cost = 0.002 + number * 1e-9
-    return stored_response(received, os.urandom(16), bytes(sent.body), b"identity", 1, tags, cost)
+    key, url = os.urandom(16), f"http://example.com/tasks/{number}"
+    return stored_response(
+        received, key, bytes(sent.body), b"identity", 1, tags, cost=cost, url=url
+    )
 
 
 _REQUEST: Final = Request("GET", FIELDS, parse_request(FIELDS), partitioned=True)

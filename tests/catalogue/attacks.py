@@ -98,6 +98,14 @@ ATTACKS: Final = {
         "A record in Redis that expands to a gigabyte",
         "No more is expanded than the record says, and no more than 64 MB",
     ),
+    37: (
+        "The admin API without its token, with a wrong or short one, from another site's page",
+        "Refused; it is off unless asked for, changes by POST only, and is stored nowhere",
+    ),
+    38: (
+        "Line breaks and escape sequences in a URL, tag or field, that operators get to see",
+        "Escaped in the log; JSON and no markup in the admin API",
+    ),
 }
 """What is tried, and what comes of it."""
 

@@ -38,6 +38,8 @@ RESPONSE = StoredResponse(
     tags=("tag:task:7", "tag:größe/2"),
     log=b"\x00\xfflogid\r",
     birth=(1_700_000_000_000 << 24) | 7,
+    url="https://example.com/größe?q=%20",
+    owner=bytes(range(64, 80)),
 )
 
 INDEX = VariantIndex(
@@ -113,6 +115,10 @@ RESPONSE_STRATEGIES = {
     "tags": st.lists(_tags, max_size=3).map(tuple),
     "log": st.binary(max_size=8),
     "birth": st.integers(0, (1 << 88) - 1),
+    "url": st.sampled_from(["", "http://", "https://", "data:", "x:"]).flatmap(
+        lambda start: st.text(max_size=20).map(lambda rest: start + rest)
+    ),
+    "owner": st.just(b"") | st.binary(min_size=16, max_size=16),
 }
 
 

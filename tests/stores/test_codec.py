@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_cache.errors import CorruptRecord
+from asgi_cache.policy.keeping import entity_tag
 from asgi_cache.policy.message import StoredResponse, VariantIndex
 from asgi_cache.stores.codec import decode, encode
 from asgi_cache.stores.packing import pack, unpack
@@ -25,13 +26,13 @@ from tests.stores.records import (
     records,
 )
 
-MAGIC = b"AC\x03"
+MAGIC = b"AC\x04"
 AN_INDEX, A_RESPONSE = 0, 1
 HEAD_AT = 12
 NUMBERS = Struct(">16sIdfff12s")
 """The key, the body's length, when it was stored, age, lifetime and cost, and the birth."""
 
-TEMPLATE, TAGS, VALUES = 0, 1, 2
+TEMPLATE, TAGS, URL, VALUES = 0, 1, 2, 3
 """Places in the array of a response's head."""
 LINES = 8
 """The place of the first field in a template."""
@@ -270,7 +271,7 @@ def test_response_with_a_bad_number_is_refused(place, value):
         pytest.param(0, 600, id="status-too-large"),
         pytest.param(0, "200", id="status-text"),
         pytest.param(0, True, id="status-of-another-type"),
-        pytest.param(1, 16, id="flag-unknown"),
+        pytest.param(1, 32, id="flag-unknown"),
         pytest.param(2, -1, id="added-negative"),
         pytest.param(2, 6, id="added-more-than-there-are"),
         pytest.param(3, -1.0, id="stale-while-revalidate-negative"),
@@ -310,6 +311,11 @@ def test_field_without_a_value_is_refused():
         pytest.param(TEMPLATE, "text", id="template-text"),
         pytest.param(TEMPLATE, b"", id="template-empty"),
         pytest.param(TAGS, b"tags", id="tags-no-text"),
+        pytest.param(URL, "text", id="url-text"),
+        pytest.param(URL, b"", id="url-empty"),
+        pytest.param(URL, b"\x04/", id="url-of-another-schema"),
+        pytest.param(URL, b"\x80" + bytes(15), id="owner-cut-short"),
+        pytest.param(URL, b"\x03\xff", id="url-no-text"),
         pytest.param(VALUES, 7, id="field-value-number"),
         pytest.param(VALUES, "text", id="field-value-text"),
         pytest.param(VALUES, b"a\r\nset-cookie: b=c", id="field-value-line-break"),
@@ -321,9 +327,18 @@ def test_field_without_a_value_is_refused():
 )
 def test_response_with_a_bad_value_is_refused(place, value):
     """So does it for what it has not."""
-    assert decode(KEY, with_values(put(TAGS, "\n".join(RESPONSE.tags)))) == RESPONSE
+    assert decode(KEY, with_values(put(TAGS, "task:7\ngröße/2"))) == RESPONSE
     with pytest.raises(CorruptRecord):
         decode(KEY, with_values(put(place, value)))
+
+
+def test_what_is_written_in_another_way_comes_back():
+    """Tags of each kind, an entity tag of the cache's own, and any URL are as they were."""
+    tags, etag = ("tag:", "tag:a", "group:http://a b", "a", ""), entity_tag(b"body")
+    fields = ((b"x-copy", etag), (b"etag", etag), (b"x-other", b"1"))
+    for url, owner in [("", b""), ("http://a/b?c", b""), ("data:k", b""), ("x", b"o" * 16)]:
+        stored = replace(RESPONSE, tags=tags, etag=etag, fields=fields, url=url, owner=owner)
+        assert decode(KEY, encode(stored)) == stored
 
 
 def test_template_that_is_too_long_to_be_remembered_is_read():

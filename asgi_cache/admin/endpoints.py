@@ -94,6 +94,11 @@ class Endpoints:
         del request
         return self._summary()
 
+    async def advice(self, request: Request) -> Any:
+        """Return what was learned of the app's traffic."""
+        del request
+        return self._cache.advise().to_plain()
+
     async def rules(self, request: Request) -> Any:
         """Return the rules."""
         del request

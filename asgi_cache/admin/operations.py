@@ -189,6 +189,7 @@ OPERATIONS: Final = (
         "text/event-stream",
         problems=(503,),
     ),
+    Operation("advice", "GET", "/advice", "What traffic says is worth storing", dict[str, Any]),
     Operation("document", "GET", "/openapi.json", "This document", dict[str, Any]),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from asgi_cache.advisor.advice import Advice
 from asgi_cache.config import Settings
 from asgi_cache.explaining import Explanation
 from asgi_cache.observe.stats import Stats
@@ -20,6 +21,10 @@ class Steered(Protocol):
 
     def stats(self) -> Stats:
         """Return what it has counted."""
+        ...
+
+    def advise(self) -> Advice:
+        """Say what to store, and for how long."""
         ...
 
     async def explain(

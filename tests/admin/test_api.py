@@ -54,6 +54,12 @@ async def test_stats_are_the_caches_with_what_follows(site):
     assert {route["route"] for route in answer.json["routes"]} >= {"/tasks/{task_id}"}
 
 
+async def test_advice_is_the_caches(here):
+    """It is what `Cache.advise` says."""
+    answer = await here.admin("/advice")
+    assert (answer.status, answer.json["routes"]) == (200, [])
+
+
 async def test_rules_are_listed_in_their_order(here):
     """Each with what it says that is not said by default."""
     answer = await here.admin("/rules")

@@ -19,16 +19,12 @@ from tests.stores.test_contract import (
     TestSharedStoreContract,
     TestStoreContract,
 )
-from tests.stores.test_scan import (
-    test_empty_store_has_one_empty_page,
-    test_every_response_is_on_a_page,
-)
+from tests.stores.test_scan import test_every_response_is_on_a_page
 
 __all__ = [
     "TestLeaseContract",
     "TestSharedStoreContract",
     "TestStoreContract",
-    "test_empty_store_has_one_empty_page",
     "test_every_response_is_on_a_page",
 ]
 

@@ -34,6 +34,8 @@ from asgi_cache.wording import Unfit, suggest
 _RULE: Final = Rule()
 _PREFIX: Final = "ASGI_CACHE_"
 _CONFIG: Final = "ASGI_CACHE_CONFIG"
+_OF_THE_COMMAND_LINE: Final = frozenset({"ASGI_CACHE_ADMIN_URL", "ASGI_CACHE_ADMIN_TOKEN"})
+"""Variables that say where a running app is to be asked; they are no settings."""
 _SHORTEST_KEY: Final = 32
 """Characters of a key: 106 bits, if each of them is a decimal digit that was drawn at random."""
 _HIGHEST_PORT: Final = 65535
@@ -162,7 +164,7 @@ def settings_from_environment(environ: Mapping[str, str], base: Settings = _DEFA
         base = load_settings(environ[_CONFIG], base=base)
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if variable.startswith(_PREFIX) and variable != _CONFIG:
+        if variable.startswith(_PREFIX) and variable not in {_CONFIG, *_OF_THE_COMMAND_LINE}:
             values |= _read_variable(variable, text)
     return replace(base, **values)
 

@@ -20,6 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from asgi_cache import config
+from asgi_cache.cli import failing
+from asgi_cache.cli.failing import Exit
+from asgi_cache.cli.parser import make_parser
 from asgi_cache.observe.events import KINDS
 from asgi_cache.observe.metrics import METRICS
 from asgi_cache.outcome import PASSED, RESULTS
@@ -41,10 +44,14 @@ PAGES = (
     "docs/reference/settings.md",
     "docs/reference/cache-status.md",
     "docs/reference/logging.md",
+    "docs/reference/command-line.md",
     "docs/reference/rfc9111.md",
     "docs/reference/metrics.md",
     "docs/explanation/security.md",
 )
+
+COMMON = frozenset({"help", "json", "no_color", "debug", "config", "url", "token"})
+"""Arguments that mean the same for each command that has them."""
 
 
 def documented(module: ModuleType, name: str) -> dict[str, str]:
@@ -54,7 +61,10 @@ def documented(module: ModuleType, name: str) -> dict[str, str]:
     said: dict[str, str] = {}
     for statement, following in pairwise(body):
         match statement, following:
-            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(ast.Constant(str(text))):
+            case (
+                ast.AnnAssign(target=ast.Name(id=field)) | ast.Assign(targets=[ast.Name(id=field)]),
+                ast.Expr(ast.Constant(str(text))),
+            ):
                 said[field] = " ".join(text.split()).replace("``", "`")
     return said
 
@@ -99,6 +109,8 @@ def tables() -> dict[str, str]:
         "peers": peers(),
         "settings": table(("setting", "meaning", "default"), field_rows(config, config.Settings)),
         "attacks": attacks(),
+        "commands": commands(),
+        "exits": exits(),
         "limits": limits(),
         "differences": differences(),
         "events": events(),
@@ -162,6 +174,37 @@ def events() -> str:
         said = ", ".join(f"`{each}`" for each in names)
         rows.append((f"`{name}`", f"`{kind.logger}`", level, kind.meaning, said))
     return table(("event", "logger", "level", "when", "fields"), rows)
+
+
+def commands() -> str:
+    """Lay out every command with its arguments, as its parser has them."""
+    (chosen,) = (action for action in make_parser()._actions if action.choices)
+    parts = []
+    for name, command in chosen.choices.items():
+        actions = [action for action in command._actions if action.dest not in COMMON]
+        rows = [(_named(action), escaped(action.help)) for action in actions]
+        parts.append(f"### `asgi-cache {name}`\n\n{escaped(command.description)}")
+        parts.append(table(("argument", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def _named(action: Any) -> str:
+    """Return how an argument is written."""
+    names = ", ".join(f"`{name}`" for name in action.option_strings)
+    said = action.metavar or (", ".join(action.choices) if action.choices else "")
+    value = "" if not said or action.nargs == 0 else f"`{said.replace('|', ' or ')}`"
+    return " ".join(filter(None, (names, value)))
+
+
+def exits() -> str:
+    """Lay out the statuses that a command exits with."""
+    meanings = documented(failing, "Exit")
+    return table(("status", "meaning"), [(f"{code:d}", meanings[code.name]) for code in Exit])
+
+
+def escaped(text: str) -> str:
+    """Return *text* for a cell of a table."""
+    return text.replace("|", "\\|").replace("%%", "%")
 
 
 def limits() -> str:

@@ -75,7 +75,7 @@ class Operation:
 PURGE: Final[Form] = {
     **dict.fromkeys(("tags", "key", "url", "path", "route"), NAMES),
     "user": USER,
-    **dict.fromkeys(("everything", "all_of", "soft", "dry_run"), FLAG),
+    **dict.fromkeys(("everything", "all_of", "soft", "wait", "dry_run"), FLAG),
 }
 
 ENTRIES: Final[Form] = {

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from importlib.util import find_spec
 from secrets import token_hex
 from typing import Final
@@ -19,23 +18,25 @@ from typing import Final
 from asgi_cache.errors import ConfigurationError, StoreUnavailable
 from asgi_cache.purging import PurgeLog
 from asgi_cache.stores.base import Store
+from asgi_cache.stores.reaching import reach
 from asgi_cache.stores.urls import open_store, shown
-
-REACH_LIMIT: Final = 1.0
-"""Seconds within which the store has to answer: its first connection may take a while."""
 
 _EXTRA: Final = ("fastapi", "httpx", "uvicorn")
 """What the demo needs beside what the cache needs."""
 
 
 def main() -> int:
-    """Run the demo, and return the status to exit with."""
+    """Run the demo as the environment says, and return the status to exit with."""
+    return run(os.environ.get("STORE") or "memory://", serves=_serves())
+
+
+def run(url: str, *, serves: bool) -> int:
+    """Run the demo, or leave its server running; return the status to exit with."""
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
         print(f"The demo needs {' and '.join(missing)}: pip install 'asgi-cache[demo]'")
         return 1
     from asgi_cache.demo.show import demonstrate, leave_running  # noqa: PLC0415
 
-    url = os.environ.get("STORE") or "memory://"
     store = None if url == "none" else url
     # What an earlier run has stored is not for this one.
     namespace = f"asgi-cache-demo-{token_hex(4)}"
@@ -45,7 +46,7 @@ def main() -> int:
     # As Ctrl-C does, so that the temporary directory is removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return leave_running(store, namespace) if _serves() else demonstrate(store, namespace)
+        return leave_running(store, namespace) if serves else demonstrate(store, namespace)
     except KeyboardInterrupt:
         return 130
 
@@ -70,23 +71,14 @@ def _unusable(url: str, namespace: str) -> str | None:
 
 
 async def _reach(store: Store) -> None:
-    """Read from *store*, several times if need be.
+    """Wait for *store* to answer.
 
     Raises:
-        StoreUnavailable: There is no answer.
+        StoreUnavailable: It does not.
     """
     store.follow(PurgeLog())
-    give_up_at = time.monotonic() + REACH_LIMIT
     try:
-        while True:
-            try:
-                await store.get(bytes(16))
-            except StoreUnavailable:
-                if time.monotonic() > give_up_at:
-                    raise
-                await asyncio.sleep(0.05)
-            else:
-                return
+        await reach(store)
     finally:
         await store.close()
 

@@ -127,6 +127,11 @@ def look_around(python: Path, folder: Path, version: str) -> None:
     ).split()
     if said[:2] != [version, "True"] or not said[2].startswith(f"{folder}"):
         raise Faulty(f"version, py.typed, folder: {said}; expected {version}, True, in {folder}")
+    said_by_command = subprocess.run(
+        [python.with_name("asgi-cache"), "stats"], capture_output=True, text=True, check=False
+    )
+    if "pip install 'asgi-cache[cli]'" not in said_by_command.stderr:
+        raise Faulty(f"the command should say which extra it needs: {said_by_command}")
 
 
 def answers(python: Path, folder: Path, app: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""The command ``asgi-cache``: what a terminal or a script may want of a cache."""

@@ -1,0 +1,175 @@
+"""A cache that is asked over its admin API, which a running app answers, or this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self, cast
+
+import httpx
+
+from asgi_cache.cli.failing import Exit, Failure
+from asgi_cache.stores.urls import shown
+
+_TIMEOUT: Final = 30.0
+"""Seconds that an answer may take: a purge waits, a dry run reads all that is stored."""
+
+Plain = dict[str, Any]
+"""What JSON calls an object."""
+
+
+class AdminApi:
+    """What `Cache.admin` answers, with errors that say what to do about them.
+
+    Redirects are not followed: the token is for nobody else.
+    """
+
+    def __init__(
+        self, url: str, token: str | None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.is_own: bool = transport is not None
+        """It is answered in this process, and ends with it."""
+        self.knows_store: bool = True
+        """What it says is stored is what clients are answered with."""
+        self._shown = shown(url)
+        fields = {"Authorization": f"Bearer {token}"} if token else {}
+        base = url if url.endswith("/") else f"{url}/"
+        try:
+            self._client = httpx.AsyncClient(
+                base_url=base, headers=fields, timeout=_TIMEOUT, transport=transport
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise Failure(Exit.USAGE, f"--url {self._shown}: {_why(error)}") from None
+
+    async def __aenter__(self) -> Self:
+        """Be used."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def stats(self) -> Plain:
+        """Return what was counted."""
+        return await self._ask("GET", "stats")
+
+    async def advice(self) -> Plain:
+        """Return what it advises to store."""
+        return await self._ask("GET", "advice")
+
+    async def entries(self, *, prefix: str, tag: str, limit: int, cursor: str | None) -> Plain:
+        """Return some of what is stored, and where to go on."""
+        asked = {"prefix": prefix, "tag": tag, "limit": limit, "cursor": cursor}
+        return await self._ask("GET", "entries", query={n: v for n, v in asked.items() if v})
+
+    async def entry(self, key: str, *, body: bool) -> Plain | None:
+        """Return what is stored under *key*."""
+        path, query = f"entries/{key}", {"body": 1} if body else {}
+        answer = await self._answer("GET", path, query, None)
+        if answer.status_code == 404 and _said(answer):
+            return None
+        return self._object(answer)
+
+    async def explain(self, question: Mapping[str, Any]) -> Plain:
+        """Return what would become of a request."""
+        return await self._ask("POST", "explain", content=question)
+
+    async def purge(self, order: Mapping[str, Any]) -> Plain:
+        """Purge, or count what a purge would void."""
+        return await self._ask("POST", "purge", content=order)
+
+    async def warm(self, order: Mapping[str, Any]) -> Plain:
+        """Have responses made and stored."""
+        return await self._ask("POST", "warm", content=order)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        content: Mapping[str, Any] | None = None,
+    ) -> Plain:
+        return self._object(await self._answer(method, path, query, content))
+
+    def _object(self, answer: httpx.Response) -> Plain:
+        """Return what the API answers, which is an object."""
+        self._check(answer)
+        plain = _json(answer)
+        if not isinstance(plain, dict):
+            raise Failure(Exit.USAGE, self._no_api(answer))
+        return cast("Plain", plain)
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        content: Mapping[str, Any] | None,
+    ) -> httpx.Response:
+        if content is not None:
+            content = {name: value for name, value in content.items() if value is not None}
+        try:
+            return await self._client.request(method, path, params=query, json=content)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise Failure(Exit.USAGE, f"--url {self._shown}: {_why(error)}") from error
+        except httpx.HTTPError as error:
+            raise Failure(
+                Exit.UNREACHABLE,
+                f"nothing answers at {self._shown} ({_why(error)}); is the app running?",
+            ) from error
+
+    def _check(self, answer: httpx.Response) -> None:
+        """Go on with what the app has done.
+
+        Raises:
+            Failure: It would not, or could not.
+        """
+        status, said = answer.status_code, _said(answer)
+        if status < 300:
+            return
+        if status in {401, 403}:
+            raise Failure(
+                Exit.USAGE,
+                f"{self._shown} does not let us in ({status}): give the token of cache.admin() "
+                "with --token or ASGI_CACHE_ADMIN_TOKEN",
+            )
+        if status < 400 or (status in {404, 405} and not said):
+            raise Failure(Exit.USAGE, self._no_api(answer))
+        code = {409: Exit.NO, 502: Exit.UNREACHABLE, 503: Exit.UNREACHABLE, 504: Exit.UNREACHABLE}
+        default = Exit.USAGE if status < 500 else Exit.NO
+        why = said or answer.reason_phrase
+        who = "" if self.is_own else f"{self._shown} refuses ({status}): "
+        raise Failure(code.get(status, default), who + why)
+
+    def _no_api(self, answer: httpx.Response) -> str:
+        return (
+            f"what answers at {self._shown} ({answer.status_code}) is no admin API of asgi_cache: "
+            "give the URL where cache.admin() is mounted"
+        )
+
+
+def _json(answer: httpx.Response) -> Any:
+    with suppress(ValueError):
+        return answer.json()
+    return None
+
+
+def _said(answer: httpx.Response) -> str:
+    """Return the reason that the API gives for a refusal, if it was the API."""
+    plain = _json(answer)
+    if not isinstance(plain, dict):
+        return ""
+    said = cast("Plain", plain)
+    reason = said.get("error") or said.get("detail") or said.get("message") or ""
+    return reason if isinstance(reason, str) else str(reason)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,99 @@
+"""``asgi-cache check``: what a file of settings says, rule by rule."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from asgi_cache.cache import Cache
+from asgi_cache.cli.apps import cache_of, load
+from asgi_cache.cli.failing import Exit, Failure
+from asgi_cache.cli.parser import Given
+from asgi_cache.cli.screen import Screen, said, seconds, size, table
+from asgi_cache.config import base_rule, compile_rules
+from asgi_cache.errors import ConfigurationError
+from asgi_cache.policy.rule import Rule
+from asgi_cache.stores.urls import shown
+
+_DURATIONS: Final = frozenset({"ttl", "client_ttl", "stale_while_revalidate", "stale_if_error"})
+_SIZES: Final = frozenset({"max_body", "max_header"})
+
+
+def check(given: Given, screen: Screen) -> int:
+    """Check a file, and print what its rules say."""
+    if not given.file.is_file():
+        raise Failure(Exit.USAGE, f"{given.file}: there is no such file")
+    try:
+        cache = Cache.from_config(given.file, environ={})
+        asyncio.run(cache.close())
+        if given.app:
+            cache_of(load(given.app), given.app).read_routes()
+    except ConfigurationError as error:
+        raise Failure(Exit.NO, str(error)) from error
+    settings = cache.settings
+    rules = [(p.text, rule) for p, rule in compile_rules(settings).entries]
+    base = base_rule(settings)
+    plain = {
+        "file": str(given.file),
+        "store": shown(settings.store),
+        "namespace": settings.namespace,
+        "rules": [_plain(pattern, rule, base) for pattern, rule in rules],
+    }
+    screen.answer(plain, _heading(given.file, plain), *([_table(rules, base)] if rules else []))
+    return Exit.DONE
+
+
+def _plain(pattern: str, rule: Rule | None, base: Rule) -> dict[str, Any]:
+    stated = {} if rule is None else _stated(rule, base)
+    return {"pattern": pattern, "never": rule is None, "stated": stated}
+
+
+def _stated(rule: Rule, base: Rule) -> dict[str, Any]:
+    """Return the fields in which *rule* is not as all others are, as JSON has them."""
+    every, usual = asdict(rule), asdict(base)
+    return {f.name: every[f.name] for f in fields(Rule) if every[f.name] != usual[f.name]}
+
+
+def _heading(file: Path, plain: dict[str, Any]) -> Text:
+    count = len(plain["rules"])
+    rules = "no rules: only what the app marks with explicit freshness is stored"
+    if count:
+        rules = f"{count} {'rules' if count > 1 else 'rule'}, of which the first that matches holds"
+    store = f"store {plain['store']}, namespace {plain['namespace']}"
+    return Text.assemble(said(file, "bold"), said(f" is in order: {store}; {rules}."))
+
+
+def _table(rules: list[tuple[str, Rule | None]], base: Rule) -> Table:
+    made = table("rule", "stored", "for", "and")
+    for pattern, rule in rules:
+        if rule is None:
+            made.add_row(said(pattern), said("never", "red"))
+            continue
+        more = _stated(rule, base)
+        ttl, public = more.pop("ttl", rule.ttl), more.pop("public", rule.public)
+        fresh = "as the app says" if ttl is None else f"{seconds(ttl)}, unless the app says"
+        also = "; ".join(f"{name} {_worded(name, value)}" for name, value in more.items())
+        made.add_row(
+            said(pattern),
+            said(fresh, "green"),
+            said("everybody" if public else "each user"),
+            said(also),
+        )
+    return made
+
+
+def _worded(name: str, value: Any) -> str:
+    if name in _DURATIONS:
+        return seconds(value)
+    if name in _SIZES:
+        return size(value)
+    if name == "status_ttl":
+        return ", ".join(f"{status} for {seconds(ttl)}" for status, ttl in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType]
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -158,6 +158,7 @@ function askForToken(refusal = "") {
   setLink("out", "not logged in");
   const input = h("input", { type: "password", autocomplete: "current-password", required: true,
     spellcheck: "false" });
+  const user = h("input", { type: "text", autocomplete: "username", value: "cache", hidden: true });
   const button = h("button", { class: "main" }, "Log in");
   const said = h("p", { class: "refusal", role: "alert" }, refusal);
   const form = h("form", { class: "panel login", submit: async (event) => {
@@ -168,7 +169,7 @@ function askForToken(refusal = "") {
     setToken(token);
     await begin();
     button.disabled = false;
-  } }, h("h2", null, "Log in"), field("Token", input,
+  } }, h("h2", null, "Log in"), user, field("Token", input,
     "The one that the admin API was made with. It is kept in this tab only."), said, button);
   fillWith(main, form);
   input.focus();

@@ -7,9 +7,13 @@ import { SPAN } from "./history.js";
 const [LEFT, RIGHT, TOP, BOTTOM, HEIGHT] = [52, 8, 8, 22, 200];
 const FLOOR = HEIGHT - BOTTOM;
 
+/* Seconds that are shown: as many as there is something to show of. Marks: so many seconds ago. */
+const SPANS = [60, 120, SPAN];
+const AGES = { 60: [60, 40, 20, 0], 120: [120, 80, 40, 0], [SPAN]: [300, 180, 60, 0] };
+
 /* A linear scale from nothing to somewhat above *highest*, with its marks. */
 export function linear(highest) {
-  const rough = Math.max(highest, 1) / 4;
+  const rough = Math.max(highest, 1) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) * power;
   const top = Math.ceil(Math.max(highest, 1) / step) * step;
@@ -48,7 +52,7 @@ export function timeChart({ title, series, stacked, format, describe, waiting })
   const desc = s("desc", { id: `${id}-desc` }, waiting);
   const grid = s("g", { class: "grid" });
   const shapes = series.map(({ name }) =>
-    s("path", { class: `${stacked ? "area" : "line"} of-${name}` }));
+    s("path", { class: stacked ? `of-${name}` : `line of-${name}` }));
   const cursor = s("line", { class: "cursor", y1: TOP, y2: FLOOR, visibility: "hidden" });
   const svg = s("svg", { class: "chart", role: "img", height: HEIGHT, width: "100%",
     "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-desc` }, desc, grid, shapes, cursor);
@@ -64,9 +68,8 @@ export function timeChart({ title, series, stacked, format, describe, waiting })
     h("div", { class: "chart-body" }, h("div", { class: "plot" }, svg, empty), legend));
 
   let points = [];
-  let [width, pointer] = [0, null];
-  const across = (at) =>
-    LEFT + (width - LEFT - RIGHT) * (1 - (points.at(-1).at - at) / SPAN);
+  let [width, pointer, span] = [0, null, SPANS[0]];
+  const across = (at) => LEFT + (width - LEFT - RIGHT) * (1 - (points.at(-1).at - at) / span);
   const up = (scale, value) => (value == null ? null : FLOOR - scale.part(value) * (FLOOR - TOP));
 
   function drawGrid(scale) {
@@ -76,11 +79,10 @@ export function timeChart({ title, series, stacked, format, describe, waiting })
         s("text", { x: LEFT - 8, y: y + 4, class: "at-end" }, format(mark))];
     });
     const last = points.at(-1).at;
-    const minutes = [5, 4, 3, 2, 1, 0].filter((ago) => width > 420 || ago % 2 === 1 || ago === 0);
-    const times = minutes.map((ago) => s("text", {
-      x: round(across(last - ago * 60)), y: HEIGHT - 5,
-      class: ago === 0 ? "at-end" : ago === 5 ? "at-start" : "at-middle",
-    }, ago ? `−${ago} min` : "now"));
+    const times = AGES[span].map((ago) => s("text", {
+      x: round(across(last - ago)), y: HEIGHT - 5,
+      class: ago === 0 ? "at-end" : ago === span ? "at-start" : "at-middle",
+    }, ago === 0 ? "now" : span > 120 ? `−${ago / 60} min` : `−${ago} s`));
     grid.replaceChildren(...marks.flat(), ...times);
   }
 
@@ -125,6 +127,8 @@ export function timeChart({ title, series, stacked, format, describe, waiting })
   function draw() {
     empty.hidden = points.length > 1;
     if (width === 0 || points.length < 2) return;
+    const seen = points.at(-1).at - points[0].at;
+    span = SPANS.find((each) => each >= seen) ?? SPAN;
     if (stacked) drawAreas();
     else drawLines();
     tell();
@@ -175,8 +179,9 @@ export function bucketChart(bounds, rows, format) {
       s("line", { x1: 0, x2: width, y1: high + 0.5, y2: high + 0.5 }), rects));
   });
   const marks = [0, 4, 8, 12, 16].filter((index) => index < bounds.length).map((index) =>
-    s("text", { x: (index + 1) * slot, y: 12, class: "at-middle" }, `≤ ${format(bounds[index])}`));
+    s("text", { x: `${((index + 0.5) / (bounds.length + 1)) * 100}%`, y: 12, class: "at-middle" },
+      `≤ ${format(bounds[index])}`));
   const axis = h("div", { class: "bucket-row", "aria-hidden": "true" }, h("span"),
-    s("svg", { class: "buckets", viewBox: `0 0 ${width} 16` }, marks));
+    s("svg", { class: "buckets" }, marks));
   return h("div", { class: "bucket-chart" }, bars, axis);
 }

@@ -137,7 +137,7 @@ function bodyOf({ body, encoding }) {
     ? [body.slice(0, MOST_TEXT), body.length > MOST_TEXT] : hexadecimal(body);
   const most = isText ? `${count(MOST_TEXT)} characters` : `${count(MOST_BYTES)} bytes`;
   return [cut && notice("waiting", `The first ${most}:`),
-    h("pre", { tabindex: "0", role: "region", "aria-label": "Body" }, text)];
+    h("pre", { tabindex: "0", role: "region", "aria-label": "Body", class: !isText && "hex" }, text)];
 }
 
 function hexadecimal(encoded) {

@@ -19,11 +19,11 @@ function tile(label, hint) {
 
 function makeTiles() {
   const tiles = {
-    ratio: tile("Hit ratio", "Answered from the store, of what is the cache’s business"),
-    requests: tile("Requests", "All that came, untouched ones included"),
+    ratio: tile("Hits, last minute", "Answered from the store, of what is the cache’s business"),
+    requests: tile("Requests, last minute", "All that came, untouched ones included"),
     cached: tile("From the store", "Time to the last byte of what was answered without the app"),
     app: tile("By the app", "The app’s own time for a response"),
-    saved: tile("Time saved", "What clients would have waited longer without the cache"),
+    saved: tile("Time saved", "Since the cache was made: what clients would have waited longer without the cache"),
     memory: tile("Memory", "Of stored responses in this process"),
   };
   const element = h("div", { class: "tiles" }, Object.values(tiles).map((each) => each.element));
@@ -39,14 +39,14 @@ function updateTiles(tiles, history) {
   };
   const recent = hitRatioOf(counts);
   tiles.ratio.set(percent(recent ?? hitRatioOf(total)),
-    `last minute · ${percent(hitRatioOf(total))} since start`);
+    `${percent(hitRatioOf(total))} since start`);
   tiles.requests.set(elapsed ? `${rate(requestsOf(counts) / elapsed)}/s` : "–",
     `${roughly(requestsOf(total))} since start`);
   for (const name of ["cached", "app"]) {
     const [half, most] = quantiles(name);
     tiles[name].set(half, `p50 · p99 ${most}`);
   }
-  tiles.saved.set(seconds(total.saved), `since start · ${seconds(counts.saved)} last minute`);
+  tiles.saved.set(seconds(total.saved), `${seconds(counts.saved)} last minute`);
   const { store } = stats;
   tiles.memory.set(bytes(store.bytes),
     store.budget ? `${percent(store.bytes / store.budget)} of ${bytes(store.budget)}` : "no budget");
@@ -156,9 +156,11 @@ function valuesOf(values) {
 
 function makePart([title, rows]) {
   const shown = figures(rows);
+  const element = panel(title, shown.element);
   return {
-    element: panel(title, shown.element),
+    element,
     update(stats) {
+      element.hidden = title === "Server" && !stats.store.server;
       shown.set(Object.fromEntries(rows.map(([name, , value]) => [name, value(stats) ?? "–"])));
       shown.cells.breaker?.setAttribute("data-state", stats.store.server?.breaker ?? "none");
     },
@@ -212,8 +214,12 @@ export function makeOverview({ history }) {
 
 /* An event's fields in one line, whatever they are. */
 function summaryOf(data) {
-  const written = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
-  const told = Object.entries(data).filter(([name, value]) => name !== "at" && value !== null);
-  return plainly(told.map(([name, value]) => `${name} ${written(value)}`).join(" · "));
+  const told = Object.entries(data).flatMap(([name, value]) => {
+    if (name === "at" || value === null || value === false) return [];
+    if (value === true) return [name];
+    if (Array.isArray(value)) return [`${name} ${value.join(", ")}`];
+    return [typeof value === "object" ? summaryOf(value) : `${name} ${value}`];
+  });
+  return plainly(told.join(" · "));
 }
 

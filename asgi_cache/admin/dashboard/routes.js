@@ -96,7 +96,8 @@ function statusTable(requests) {
   const rows = RESULTS.filter(([name]) => requests[name]).map(([name, hint]) =>
     h("tr", { title: hint }, h("th", { scope: "row" },
       h("span", { class: `key of-${name}`, "aria-hidden": "true" }), name),
-    statuses.map((status) => h("td", { class: "number" }, count(requests[name][status] ?? 0)))));
+    statuses.map((status) => h("td", { class: requests[name][status] ? "number" : "number nil" },
+      count(requests[name][status] ?? 0)))));
   return table("Requests by result and status", head, h("tbody", null, rows));
 }
 

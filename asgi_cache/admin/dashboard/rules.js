@@ -4,7 +4,10 @@ import { get } from "./api.js";
 import { h, notice, panel, show, table } from "./dom.js";
 import { plainly } from "./format.js";
 
-const written = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+function written(value) {
+  if (Array.isArray(value)) return value.map(written).join(", ");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
 
 function whatItSays({ never, stated }) {
   if (never) return h("b", null, "never stored");

@@ -69,13 +69,19 @@ export async function post(path, content) {
   return (await send(path, options)).json();
 }
 
+/* Seconds in which something comes, if only the statistics; else the link is lost. */
+const SILENCE = 10;
+
 /* Read server-sent events until the stream ends: EventSource could not send the token. */
-export async function follow(path, signal, onEvent) {
+export async function follow(path, ended, onEvent) {
+  const silent = new AbortController();
+  const signal = AbortSignal.any([ended, silent.signal]);
   const response = await send(path, { signal, headers: { Accept: "text/event-stream" } });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const timer = setTimeout(() => silent.abort(), SILENCE * 1000);
+    const { value, done } = await reader.read().finally(() => clearTimeout(timer));
     if (done) return;
     const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
     rest = blocks.pop();

@@ -31,6 +31,7 @@ export function logarithmic(values) {
 }
 
 const round = (value) => Math.round(value * 10) / 10;
+const up = (scale, value) => (value === null ? null : FLOOR - scale.part(value) * (FLOOR - TOP));
 const path = (pairs) => pairs.map(([x, y]) => `${round(x)},${round(y)}`).join("L");
 
 /* A line that is left out where there is no value. */
@@ -45,117 +46,135 @@ function lineThrough(pairs) {
   return pieces.map((each) => `M${path(each)}${each.length === 1 ? "h0.1" : ""}`).join("");
 }
 
-/* *series* are `{name, label, title, value(point)}`; they are stacked, or lines on a logarithmic
- * scale. `describe(points)` puts into words what is to be seen. */
-export function timeChart({ title, series, stacked, format, describe, waiting }) {
-  const id = `chart-${series[0].name}`;
-  const desc = s("desc", { id: `${id}-desc` }, waiting);
-  const grid = s("g", { class: "grid" });
-  const shapes = series.map(({ name }) =>
-    s("path", { class: stacked ? `of-${name}` : `line of-${name}` }));
-  const cursor = s("line", { class: "cursor", y1: TOP, y2: FLOOR, visibility: "hidden" });
-  const svg = s("svg", { class: "chart", role: "img", height: HEIGHT, width: "100%",
-    "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-desc` }, desc, grid, shapes, cursor);
-  const empty = h("p", { class: "chart-empty" }, waiting);
-  const moment = h("span", { class: "moment" }, "now");
-  const values = series.map(() => h("td", { class: "number" }, "–"));
-  const rows = series.map(({ name, label, title: hint }, index) =>
-    h("tr", { title: hint }, h("th", { scope: "row" },
-      h("span", { class: `key of-${name}`, "aria-hidden": "true" }), label), values[index]));
-  const legend = h("table", { class: "legend" }, h("caption", null, moment), h("tbody", null, rows));
-  const element = h("figure", { class: "panel chart-panel" },
-    h("figcaption", { id: `${id}-title` }, title),
-    h("div", { class: "chart-body" }, h("div", { class: "plot" }, svg, empty), legend));
+/* A chart of *series* `{name, label, title, value(point)}`: they are stacked, or lines on a
+ * logarithmic scale. `describe(points)` puts into words what is to be seen. */
+export class TimeChart {
+  #points = [];
+  #width = 0;
+  #span = SPANS[0];
+  #pointer = null;
 
-  let points = [];
-  let [width, pointer, span] = [0, null, SPANS[0]];
-  const across = (at) => LEFT + (width - LEFT - RIGHT) * (1 - (points.at(-1).at - at) / span);
-  const up = (scale, value) => (value == null ? null : FLOOR - scale.part(value) * (FLOOR - TOP));
-
-  function drawGrid(scale) {
-    const marks = scale.marks.map((mark) => {
-      const y = round(up(scale, mark));
-      return [s("line", { x1: LEFT, x2: width - RIGHT, y1: y, y2: y }),
-        s("text", { x: LEFT - 8, y: y + 4, class: "at-end" }, format(mark))];
-    });
-    const last = points.at(-1).at;
-    const times = AGES[span].map((ago) => s("text", {
-      x: round(across(last - ago)), y: HEIGHT - 5,
-      class: ago === 0 ? "at-end" : ago === span ? "at-start" : "at-middle",
-    }, ago === 0 ? "now" : span > 120 ? `−${ago / 60} min` : `−${ago} s`));
-    grid.replaceChildren(...marks.flat(), ...times);
+  constructor({ title, series, stacked, format, describe, waiting }) {
+    Object.assign(this, { series, stacked, format, describe });
+    this.#makePlot(waiting);
+    this.#makeLegend();
+    const id = `chart-${series[0].name}`;
+    const caption = h("figcaption", { id }, title);
+    this.svg.setAttribute("aria-labelledby", id);
+    this.desc.id = `${id}-desc`;
+    this.svg.setAttribute("aria-describedby", this.desc.id);
+    this.element = h("figure", { class: "panel chart-panel" }, caption,
+      h("div", { class: "chart-body" }, h("div", { class: "plot" }, this.svg, this.empty),
+        this.legend));
   }
 
-  function drawAreas() {
-    const sums = points.map(() => 0);
-    const tops = series.map(({ value }) => points.map((point, index) =>
-      (sums[index] += value(point) ?? 0)));
+  #makePlot(waiting) {
+    this.desc = s("desc", null, waiting);
+    this.grid = s("g", { class: "grid" });
+    this.shapes = this.series.map(({ name }) =>
+      s("path", { class: this.stacked ? `of-${name}` : `line of-${name}` }));
+    this.cursor = s("line", { class: "cursor", y1: TOP, y2: FLOOR, visibility: "hidden" });
+    const pointed = (x) => [(this.#pointer = x), this.#tell()];
+    this.svg = s("svg", { class: "chart", role: "img", height: HEIGHT, width: "100%",
+      pointermove: (event) => pointed(event.clientX - this.svg.getBoundingClientRect().left),
+      pointerleave: () => pointed(null) }, this.desc, this.grid, this.shapes, this.cursor);
+    this.empty = h("p", { class: "chart-empty" }, waiting);
+    new ResizeObserver(([entry]) => {
+      this.#width = entry.contentRect.width;
+      this.svg.setAttribute("viewBox", `0 0 ${Math.max(this.#width, 1)} ${HEIGHT}`);
+      this.#draw();
+    }).observe(this.svg);
+  }
+
+  #makeLegend() {
+    this.moment = h("span", null, "now");
+    this.values = this.series.map(() => h("td", { class: "number" }, "–"));
+    const rows = this.series.map(({ name, label, title }, index) =>
+      h("tr", { title }, h("th", { scope: "row" },
+        h("span", { class: `key of-${name}`, "aria-hidden": "true" }), label), this.values[index]));
+    this.legend = h("table", { class: "legend" }, h("caption", null, this.moment),
+      h("tbody", null, rows));
+  }
+
+  update(points) {
+    this.#points = points;
+    this.#draw();
+    if (points.length > 1) setText(this.desc, this.describe(points));
+  }
+
+  #across(at) {
+    return LEFT + (this.#width - LEFT - RIGHT) * (1 - (this.#points.at(-1).at - at) / this.#span);
+  }
+
+  #draw() {
+    const points = this.#points;
+    this.empty.hidden = points.length > 1;
+    if (this.#width === 0 || points.length < 2) return;
+    const seen = points.at(-1).at - points[0].at;
+    this.#span = SPANS.find((each) => each >= seen) ?? SPAN;
+    if (this.stacked) this.#drawAreas();
+    else this.#drawLines();
+    this.#tell();
+  }
+
+  #drawGrid(scale) {
+    const marks = scale.marks.flatMap((mark) => {
+      const y = round(up(scale, mark));
+      return [s("line", { x1: LEFT, x2: this.#width - RIGHT, y1: y, y2: y }),
+        s("text", { x: LEFT - 8, y: y + 4, class: "at-end" }, this.format(mark))];
+    });
+    const last = this.#points.at(-1).at;
+    const written = (ago) => (this.#span > 120 ? `−${ago / 60} min` : `−${ago} s`);
+    const times = AGES[this.#span].map((ago) => s("text", {
+      x: round(this.#across(last - ago)), y: HEIGHT - 5,
+      class: ago === 0 ? "at-end" : ago === this.#span ? "at-start" : "at-middle",
+    }, ago === 0 ? "now" : written(ago)));
+    this.grid.replaceChildren(...marks, ...times);
+  }
+
+  #drawAreas() {
+    const sums = this.#points.map(() => 0);
+    const tops = this.series.map(({ value }) => this.#points.map((point, index) =>
+      (sums[index] += value(point))));
     const scale = linear(Math.max(...sums));
-    drawGrid(scale);
-    let below = points.map(({ at }) => [across(at), FLOOR]);
+    this.#drawGrid(scale);
+    let below = this.#points.map(({ at }) => [this.#across(at), FLOOR]);
     for (const [index, top] of tops.entries()) {
-      const edge = points.map(({ at }, number) => [across(at), up(scale, top[number])]);
-      shapes[index].setAttribute("d", `M${path(edge)}L${path(below.toReversed())}Z`);
+      const edge = below.map(([x], number) => [x, up(scale, top[number])]);
+      const outline = [...edge, ...below.toReversed()];
+      this.shapes[index].setAttribute("d", `M${path(outline)}Z`);
       below = edge;
     }
   }
 
-  function drawLines() {
-    const drawn = series.map(({ value }) => points.map((point) => value(point) ?? null));
-    const known = drawn.flat().filter((value) => value !== null && value > 0);
-    empty.hidden = known.length > 0;
-    if (!known.length) return grid.replaceChildren();
+  #drawLines() {
+    const drawn = this.series.map(({ value }) => this.#points.map((point) => value(point) || null));
+    const known = drawn.flat().filter((value) => value !== null);
+    this.empty.hidden = known.length > 0;
+    if (!known.length) return this.grid.replaceChildren();
     const scale = logarithmic(known);
-    drawGrid(scale);
+    this.#drawGrid(scale);
     for (const [index, line] of drawn.entries()) {
-      const pairs = points.map(({ at }, number) => [across(at), up(scale, line[number] || null)]);
-      shapes[index].setAttribute("d", lineThrough(pairs));
+      const pairs = this.#points.map(({ at }, number) =>
+        [this.#across(at), up(scale, line[number])]);
+      this.shapes[index].setAttribute("d", lineThrough(pairs));
     }
   }
 
-  function tell() {
-    const near = pointer !== null && points.length && points.reduce((best, point) =>
-      Math.abs(across(point.at) - pointer) < Math.abs(across(best.at) - pointer) ? point : best);
-    const point = near || points.at(-1);
-    if (!point) return;
-    setText(moment, near ? time(near.at) : "now");
-    for (const [index, { value }] of series.entries()) setText(values[index], format(value(point)));
-    cursor.setAttribute("visibility", near ? "visible" : "hidden");
-    for (const end of ["x1", "x2"]) cursor.setAttribute(end, round(across(point.at)));
+  /* Write the figures of now, or of where the pointer is. */
+  #tell() {
+    if (!this.#points.length) return;
+    const distance = ({ at }) => Math.abs(this.#across(at) - this.#pointer);
+    const near = this.#pointer === null ? null
+      : this.#points.reduce((best, each) => (distance(each) < distance(best) ? each : best));
+    const point = near ?? this.#points.at(-1);
+    setText(this.moment, near ? time(near.at) : "now");
+    for (const [index, { value }] of this.series.entries()) {
+      setText(this.values[index], this.format(value(point)));
+    }
+    this.cursor.setAttribute("visibility", near ? "visible" : "hidden");
+    for (const end of ["x1", "x2"]) this.cursor.setAttribute(end, round(this.#across(point.at)));
   }
-
-  function draw() {
-    empty.hidden = points.length > 1;
-    if (width === 0 || points.length < 2) return;
-    const seen = points.at(-1).at - points[0].at;
-    span = SPANS.find((each) => each >= seen) ?? SPAN;
-    if (stacked) drawAreas();
-    else drawLines();
-    tell();
-  }
-
-  svg.addEventListener("pointermove", (event) => {
-    pointer = event.clientX - svg.getBoundingClientRect().left;
-    tell();
-  });
-  svg.addEventListener("pointerleave", () => {
-    pointer = null;
-    tell();
-  });
-  new ResizeObserver(([entry]) => {
-    width = entry.contentRect.width;
-    svg.setAttribute("viewBox", `0 0 ${Math.max(width, 1)} ${HEIGHT}`);
-    draw();
-  }).observe(svg);
-
-  return {
-    element,
-    update(latest) {
-      points = latest;
-      draw();
-      if (points.length > 1) setText(desc, describe(points));
-    },
-  };
 }
 
 /* How many took how long, as bars over the buckets, for each of *rows* `[name, label, times]`. */

@@ -54,7 +54,8 @@ export function makeEntries({ go }) {
   }
 
   const nothing = (cursor) => notice("empty", cursor === null
-    ? "Nothing is stored that fits." : "Nothing among those looked at fits: go on to the next page.");
+    ? "Nothing is stored that fits."
+    : "Nothing among those looked at fits: go on to the next page.");
 
   function listed(entries) {
     const heads = HEADS.map((label, index) =>
@@ -137,7 +138,8 @@ function bodyOf({ body, encoding }) {
     ? [body.slice(0, MOST_TEXT), body.length > MOST_TEXT] : hexadecimal(body);
   const most = isText ? `${count(MOST_TEXT)} characters` : `${count(MOST_BYTES)} bytes`;
   return [cut && notice("waiting", `The first ${most}:`),
-    h("pre", { tabindex: "0", role: "region", "aria-label": "Body", class: !isText && "hex" }, text)];
+    h("pre", { tabindex: "0", role: "region", "aria-label": "Body", class: !isText && "hex" },
+      text)];
 }
 
 function hexadecimal(encoded) {

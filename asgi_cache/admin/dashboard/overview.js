@@ -1,6 +1,6 @@
 /* How the cache is doing: the last minutes, and what it is made of. */
 
-import { timeChart } from "./chart.js";
+import { TimeChart } from "./chart.js";
 import { RESULTS, countOf, hitRatioOf, quantileOf, requestsOf } from "./counts.js";
 import { figures, fillWith, h, notice, panel, setText } from "./dom.js";
 import { bytes, count, percent, plainly, rate, roughly, seconds, time } from "./format.js";
@@ -9,6 +9,9 @@ const MINUTE = 60;
 
 /* Events that are shown; beyond, the oldest goes. */
 const SHOWN = 50;
+
+/* Events that come in numbers: those in a row are one line. */
+const FREQUENT = new Set(["stored", "fill", "request"]);
 
 function tile(label, hint) {
   const [value, below] = [h("p", { class: "value" }, "–"), h("p", { class: "below" }, " ")];
@@ -23,7 +26,7 @@ function makeTiles() {
     requests: tile("Requests, last minute", "All that came, untouched ones included"),
     cached: tile("From the store", "Time to the last byte of what was answered without the app"),
     app: tile("By the app", "The app’s own time for a response"),
-    saved: tile("Time saved", "Since the cache was made: what clients would have waited longer without the cache"),
+    saved: tile("Time saved", "What clients would have waited longer, since the cache was made"),
     memory: tile("Memory", "Of stored responses in this process"),
   };
   const element = h("div", { class: "tiles" }, Object.values(tiles).map((each) => each.element));
@@ -49,11 +52,12 @@ function updateTiles(tiles, history) {
   tiles.saved.set(seconds(total.saved), `${seconds(counts.saved)} last minute`);
   const { store } = stats;
   tiles.memory.set(bytes(store.bytes),
-    store.budget ? `${percent(store.bytes / store.budget)} of ${bytes(store.budget)}` : "no budget");
+    store.budget ? `${percent(store.bytes / store.budget)} of ${bytes(store.budget)}`
+      : "no budget");
 }
 
 function requestChart() {
-  return timeChart({
+  return new TimeChart({
     title: "Requests a second, by result",
     waiting: "Waiting for the first seconds …",
     stacked: true,
@@ -75,14 +79,15 @@ function latencyChart() {
     ["p50", "p99"].map((part, index) => ({
       name: `${name}-${part}`, label: `${label} ${part}`, value: (point) => point[name][index],
     })));
-  return timeChart({
+  return new TimeChart({
     title: "Response times: from the store, and by the app",
     waiting: "Nothing was answered in these minutes.",
     stacked: false,
     format: seconds,
     series,
     describe: (points) => {
-      const [cached, app] = [points.at(-1).cached, points.at(-1).app].map((pair) => pair.map(seconds));
+      const { cached: pair, app: other } = points.at(-1);
+      const [cached, app] = [pair.map(seconds), other.map(seconds)];
       return `Now half of what comes from the store takes up to ${cached[0]}, 99 % up to `
         + `${cached[1]}; by the app ${app[0]} and ${app[1]}.`;
     },
@@ -151,7 +156,8 @@ function memoryOf(memory) {
 
 function valuesOf(values) {
   const asked = Object.values(values).reduce((all, each) => all + each, 0);
-  return asked ? `${percent((values.hit + (values.stale ?? 0)) / asked)} of ${roughly(asked)}` : "–";
+  const here = (values.hit ?? 0) + (values.stale ?? 0);
+  return asked ? `${percent(here / asked)} of ${roughly(asked)}` : "–";
 }
 
 function makePart([title, rows]) {
@@ -172,11 +178,14 @@ function worriesOf(stats) {
   const { server } = stats.store;
   const conflicts = Object.keys(stats.public_conflicts).map((route) => plainly(route || "no rule"));
   return [
-    server?.breaker === "open" && "The store’s server is left alone, as it has failed: the app answers.",
-    server?.unacknowledged > 0 && `${count(server.unacknowledged)} purges wait for the log to take them.`,
-    server?.forged > 0 && `${count(server.forged)} records in the store were forged.`,
+    server?.breaker === "open"
+      && "The store’s server is left alone, as it has failed: the app answers.",
+    server?.unacknowledged > 0
+      && `Purges that wait for the log to take them: ${count(server.unacknowledged)}.`,
+    server?.forged > 0 && `Records in the store that were forged: ${count(server.forged)}.`,
     stats.log.withheld > 0 && "Other processes do not know of some purges yet.",
-    conflicts.length > 0 && `Responses differ by user where a rule says “public”: ${conflicts.join(", ")}.`,
+    conflicts.length > 0
+      && `Responses differ by user where a rule says “public”: ${conflicts.join(", ")}.`,
   ].filter(Boolean);
 }
 
@@ -187,7 +196,8 @@ export function makeOverview({ history }) {
   const worries = h("div", { class: "worries" });
   const events = h("ol", { class: "events" },
     h("li", { class: "none" }, "Nothing yet, since this page was opened."));
-  const element = [worries, tiles.element, h("div", { class: "charts" }, charts.map((c) => c.element)),
+  const element = [worries, tiles.element,
+    h("div", { class: "charts" }, charts.map((chart) => chart.element)),
     h("div", { class: "parts" }, parts.map((part) => part.element)),
     panel("What has just happened", events)];
   let told = "";
@@ -205,8 +215,15 @@ export function makeOverview({ history }) {
     },
     note(name, data) {
       events.querySelector(".none")?.remove();
-      events.prepend(h("li", null, h("time", null, time(data.at ?? Date.now() / 1000)), " ",
-        h("b", null, plainly(name)), " ", h("span", null, summaryOf(data))));
+      const newest = events.firstChild;
+      const isMore = FREQUENT.has(name) && newest?.dataset.name === name;
+      const times = isMore ? Number(newest.dataset.times) + 1 : 1;
+      const line = h("li", { "data-name": name, "data-times": times },
+        h("time", null, time(data.at ?? Date.now() / 1000)), " ",
+        h("b", null, plainly(name), times > 1 && ` × ${count(times)}`), " ",
+        h("span", null, summaryOf(data)));
+      if (isMore) newest.replaceWith(line);
+      else events.prepend(line);
       while (events.children.length > SHOWN) events.lastChild.remove();
     },
   };

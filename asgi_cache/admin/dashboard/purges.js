@@ -37,12 +37,13 @@ function radios(name, legend, options) {
 }
 
 export function makePurges() {
-  let rows = [];
+  let [rows, pending] = [[], null];
   const selectors = h("div", { class: "selectors" });
   const everything = h("input", { type: "checkbox" });
   const result = h("div", { class: "result" });
   const add = h("button", { type: "button", click: () => addRow().value.focus() }, "Add another");
-  const all = radios("all", "Void what is named by", [["any", "any of them"], ["all", "all of them"]]);
+  const all = radios("all", "Void what is named by",
+    [["any", "any of them"], ["all", "all of them"]]);
   const soft = radios("soft", "What is void", [["hard", "is gone"],
     ["soft", "is stale: it may be served while the app is asked"]]);
   const preview = h("button", { class: "main" }, "Preview");
@@ -115,12 +116,14 @@ export function makePurges() {
 
   function previewed(asked, { matching, sample, complete }) {
     const least = complete === false ? "at least " : "";
-    const what = matching === 1 ? "1 stored response or value" : `${count(matching)} stored responses and values`;
+    const what = matching === 1 ? "1 stored response or value"
+      : `${count(matching)} stored responses and values`;
     const text = matching === null ? "How much this would void could not be counted."
       : `This would void ${least}${what}.`;
     const more = sample.length > 0 && h("ul", { class: "sample" },
       sample.map((url) => h("li", null, plainly(url))),
-      matching > sample.length && h("li", { class: "more" }, `and ${count(matching - sample.length)} more`));
+      matching > sample.length
+        && h("li", { class: "more" }, `and ${count(matching - sample.length)} more`));
     const confirm = h("button", { type: "button", class: asked.soft ? "main" : "main danger",
       click: () => order(asked) }, asked.everything ? "Purge everything" : "Purge");
     say(text);
@@ -131,7 +134,8 @@ export function makePurges() {
 
   function order(asked) {
     return show(result, () => post("purge", { ...asked, dry_run: false }), ({ acknowledged }) => {
-      const text = acknowledged ? "Purged." : "Purged here; the log has not taken it yet, and it is repeated.";
+      const text = acknowledged ? "Purged."
+        : "Purged here; the log has not taken it yet, and it is repeated.";
       say(text);
       list();
       return notice(acknowledged ? "done" : "waiting", text);
@@ -154,7 +158,8 @@ export function makePurges() {
     element,
     open: list,
     note(name) {
-      if (name === "purge" && recent.isConnected && !recent.closest("[hidden]")) list();
+      if (!/^(purge|invalidat)/.test(name) || pending || recent.closest("[hidden]")) return;
+      pending = setTimeout(() => [(pending = null), list()], 1000);
     },
     show(selected) {
       for (const { element: gone } of rows) gone.remove();

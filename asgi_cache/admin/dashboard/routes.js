@@ -116,7 +116,8 @@ function openRoute(history, route, go) {
   const times = [["cached", "from the store", counts.cached],
     ["forwarded", "with the app asked", counts.forwarded], ["app", "the app’s own", counts.app]];
   const quantiles = times.filter(([, , each]) => countOf(each)).map(([, label, each]) =>
-    h("tr", null, h("th", { scope: "row" }, label), h("td", { class: "number" }, roughly(countOf(each))),
+    h("tr", null, h("th", { scope: "row" }, label),
+      h("td", { class: "number" }, roughly(countOf(each))),
       [0.5, 0.9, 0.99].map((part) =>
         h("td", { class: "number" }, seconds(quantileOf(stats.bounds, each, part))))));
   const heads = ["Time", "Count", "p50", "p90", "p99"].map((label, index) =>

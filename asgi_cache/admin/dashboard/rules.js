@@ -24,7 +24,7 @@ export function makeRules() {
 
   function listed({ rules }) {
     if (!rules.length) {
-      return notice("empty", "There are no rules: only what the app itself marks as fresh is stored.");
+      return notice("empty", "No rules: only what the app itself marks as fresh is stored.");
     }
     const heads = ["Pattern", "Says", "Said by"].map((label) => h("th", { scope: "col" }, label));
     const rows = rules.map((rule) => h("tr", null,

@@ -53,6 +53,12 @@ class Tab:
         if message.type in {"error", "warning"}:
             self.complaints.append(message.text)
 
+    def be_content(self) -> None:
+        """Fail if anything went wrong in it since it was asked last."""
+        complaints, self.complaints[:] = self.complaints[:], []
+        if complaints:
+            pytest.fail("\n".join(complaints), pytrace=False)
+
     def log_in(self, url: str, token: str) -> None:
         """Open the dashboard at *url*, and show it the token."""
         self.page.goto(url)
@@ -91,7 +97,7 @@ def opened_tab(browser: Browser, **options: Any) -> Iterator[Tab]:
     tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
     yield tab
     context.close()
-    assert tab.complaints == []
+    tab.be_content()
 
 
 @dataclass

@@ -110,16 +110,16 @@ const wait = (pause, signal) => new Promise((resolve) => {
   signal.addEventListener("abort", () => [clearTimeout(timer), resolve()], { once: true });
 });
 
-/* Keep *page* up to date until *signal*: by events, or by asking if too many listen. */
+/* Keep *page* up to date until *signal*: by events, or by asking if too many listen. A stream that
+ * the server ends after a while is followed by the next one. */
 async function keepUp(page, signal) {
   for (let failures = 0; !signal.aborted; failures += 1) {
     try {
       await follow("events", signal, (name, data) => {
-        if (failures !== 0 || link.dataset.state !== "live") setLink("live", "live");
+        setLink("live", "live");
         failures = 0;
         page.event(name, data);
       });
-      if (!signal.aborted) setLink("lost", "the link has ended");
     } catch (error) {
       if (signal.aborted || error.isUnauthorized) return;
       if (error instanceof Refusal && error.status !== 0) await ask(page);

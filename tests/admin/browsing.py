@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -71,8 +71,12 @@ class Tab:
         """Open a view, and return what is in it once nothing is awaited there."""
         self.page.get_by_role("tab", name=name).click()
         opened = self.page.get_by_role("tabpanel", name=name)
-        expect(opened.locator("[aria-busy]")).to_have_count(0)
+        self.settle()
         return opened
+
+    def settle(self) -> None:
+        """Wait until nothing is awaited in the view that is open."""
+        self.page.locator(".view:not([hidden]):not(:has([aria-busy]))").wait_for()
 
     def barriers(self, *rules: str) -> list[str]:
         """Return what keeps some people from using what is shown, by all rules of axe-core's."""

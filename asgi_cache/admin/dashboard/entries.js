@@ -44,18 +44,27 @@ export function makeEntries({ go }) {
   function load(path) {
     for (const button of [previous, next]) button.disabled = true;
     const asked = { prefix: prefix.value, tag: tag.value, limit: LIMIT, cursor: path.at(-1) };
-    return show(list, () => get("entries", asked), (page) => {
+    return show(list, () => look(asked), (page) => {
       [previous.disabled, next.disabled] = [path.length < 2, page.cursor === null];
       previous.onclick = () => load(path.slice(0, -1));
       next.onclick = () => load([...path, page.cursor]);
       where.textContent = `Page ${path.length} · ${count(page.scanned)} looked at`;
-      return page.entries.length ? listed(page.entries) : nothing(page.cursor);
+      return page.entries.length ? listed(page.entries)
+        : notice("empty", "Nothing is stored that fits.");
     });
   }
 
-  const nothing = (cursor) => notice("empty", cursor === null
-    ? "Nothing is stored that fits."
-    : "Nothing among those looked at fits: go on to the next page.");
+  /* The server looks for a moment at a time: go on until something fits, or all was seen. */
+  async function look(asked) {
+    const { turn } = list;
+    let page = await get("entries", asked);
+    for (let { scanned } = page; ; page.scanned = scanned) {
+      if (page.entries.length || page.cursor === null || list.turn !== turn) return page;
+      where.textContent = `${count(scanned)} looked at …`;
+      page = await get("entries", { ...asked, cursor: page.cursor });
+      scanned += page.scanned;
+    }
+  }
 
   function listed(entries) {
     const heads = HEADS.map((label, index) =>

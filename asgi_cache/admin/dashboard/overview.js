@@ -22,8 +22,8 @@ function tile(label, hint) {
 
 function makeTiles() {
   const tiles = {
-    ratio: tile("Hits, last minute", "Answered from the store, of what is the cache’s business"),
-    requests: tile("Requests, last minute", "All that came, untouched ones included"),
+    ratio: tile("Hits · 1 min", "Answered from the store, of what is the cache’s business"),
+    requests: tile("Requests · 1 min", "All that came, untouched ones included"),
     cached: tile("From the store", "Time to the last byte of what was answered without the app"),
     app: tile("By the app", "The app’s own time for a response"),
     saved: tile("Time saved", "What clients would have waited longer, since the cache was made"),
@@ -229,13 +229,17 @@ export function makeOverview({ history }) {
   };
 }
 
+/* How fields of events are written that are no plain numbers. */
+const UNITS = { seconds, ttl: seconds, size: bytes };
+
 /* An event's fields in one line, whatever they are. */
 function summaryOf(data) {
   const told = Object.entries(data).flatMap(([name, value]) => {
     if (name === "at" || value === null || value === false) return [];
     if (value === true) return [name];
     if (Array.isArray(value)) return [`${name} ${value.join(", ")}`];
-    return [typeof value === "object" ? summaryOf(value) : `${name} ${value}`];
+    if (typeof value === "object") return [summaryOf(value)];
+    return [`${name} ${UNITS[name]?.(value) ?? value}`];
   });
   return plainly(told.join(" · "));
 }

@@ -14,20 +14,65 @@ const KINDS = [
   ["key", "Key of a value", "report:2026"],
 ];
 
-function selectorRow(remove) {
-  const kind = h("select", { "aria-label": "What it names" },
-    KINDS.map(([name, label]) => h("option", { value: name }, label)));
-  const value = h("input", { type: "text", "aria-label": "Its name", spellcheck: "false",
-    autocomplete: "off" });
-  const hint = () => {
-    value.placeholder = KINDS.find(([name]) => name === kind.value)[2];
-  };
-  kind.addEventListener("change", hint);
-  hint();
-  const element = h("div", { class: "selector" }, kind, value, h("button", { type: "button",
-    class: "quiet", "aria-label": "Leave this one out", click: () => remove(row) }, "×"));
-  const row = { element, kind, value, hint };
-  return row;
+/* The lines of the form, each with what one thing is named by. */
+class Selectors {
+  #rows = [];
+
+  constructor(onChange) {
+    this.element = h("div", { class: "selectors" });
+    this.onChange = onChange;
+    this.add();
+  }
+
+  add([kind, name] = ["tags", ""]) {
+    const select = h("select", { "aria-label": "What it names" },
+      KINDS.map(([value, label]) => h("option", { value }, label)));
+    const input = h("input", { type: "text", "aria-label": "Its name", spellcheck: "false",
+      autocomplete: "off" });
+    const hint = () => (input.placeholder = KINDS.find(([value]) => value === select.value)[2]);
+    [select.value, input.value] = [kind, name];
+    select.addEventListener("change", hint);
+    hint();
+    const element = h("div", { class: "selector" }, select, input, h("button", { type: "button",
+      class: "quiet", "aria-label": "Leave this one out", click: () => this.#remove(row) }, "×"));
+    const row = { element, select, input };
+    this.#rows.push(row);
+    this.element.append(element);
+    return input;
+  }
+
+  #remove(row) {
+    this.#rows = this.#rows.filter((each) => each !== row);
+    row.element.remove();
+    (this.#rows.at(-1)?.input ?? this.add()).focus();
+    this.onChange();
+  }
+
+  /* Have these lines, and no others. */
+  replace(selected) {
+    this.element.replaceChildren();
+    this.#rows = [];
+    for (const pair of selected) this.add(pair);
+  }
+
+  set disabled(isDisabled) {
+    for (const control of this.element.querySelectorAll("input, select, button")) {
+      control.disabled = isDisabled;
+    }
+  }
+
+  /* What is named, as the API takes it. */
+  named() {
+    const asked = {};
+    for (const { select: { value: kind }, input: { value: name } } of this.#rows) {
+      if (name === "") continue;
+      if (kind !== "user") (asked[kind] ??= []).push(name);
+      else if (asked.user === undefined) asked.user = name;
+      else throw new Error("One purge can name one user only.");
+    }
+    if (!Object.keys(asked).length) throw new Error("Name something to purge.");
+    return asked;
+  }
 }
 
 function radios(name, legend, options) {
@@ -36,138 +81,113 @@ function radios(name, legend, options) {
   return h("fieldset", { class: "choice" }, h("legend", null, legend), inputs);
 }
 
-export function makePurges() {
-  let [rows, pending] = [[], null];
-  const selectors = h("div", { class: "selectors" });
-  const everything = h("input", { type: "checkbox" });
-  const result = h("div", { class: "result" });
-  const add = h("button", { type: "button", click: () => addRow().value.focus() }, "Add another");
-  const all = radios("all", "Void what is named by",
-    [["any", "any of them"], ["all", "all of them"]]);
-  const soft = radios("soft", "What is void", [["hard", "is gone"],
-    ["soft", "is stale: it may be served while the app is asked"]]);
-  const preview = h("button", { class: "main" }, "Preview");
-  const form = h("form", { class: "purge", submit: look, input: forget, change: forget },
-    selectors, h("p", { class: "actions" }, add),
-    h("label", { class: "check" }, everything, "Everything that is stored"),
-    all, soft, h("p", { class: "actions" }, preview));
-  const recent = h("div", { class: "list" });
-  const element = [panel("Purge", form, result), panel("Recent purges", recent)];
-  addRow();
-
-  function addRow([kind, value] = ["tags", ""]) {
-    const row = selectorRow(remove);
-    [row.kind.value, row.value.value] = [kind, value];
-    row.hint();
-    rows.push(row);
-    selectors.append(row.element);
-    return row;
-  }
-
-  function remove(row) {
-    rows = rows.filter((each) => each !== row);
-    row.element.remove();
-    forget();
-    (rows.length ? rows.at(-1) : addRow()).value.focus();
+/* The form; what it orders is told to *onPurge*. */
+class PurgeForm {
+  constructor(onPurge) {
+    this.onPurge = onPurge;
+    this.selectors = new Selectors(() => this.forget());
+    this.everything = h("input", { type: "checkbox" });
+    this.result = h("div", { class: "result" });
+    this.add = h("button", { type: "button", click: () => this.selectors.add().focus() },
+      "Add another");
+    const forget = () => this.forget();
+    this.form = h("form", { class: "purge", submit: (event) => this.#preview(event),
+      input: forget, change: forget },
+    this.selectors.element, h("p", { class: "actions" }, this.add),
+    h("label", { class: "check" }, this.everything, "Everything that is stored"),
+    radios("all", "Void what is named by", [["any", "any of them"], ["all", "all of them"]]),
+    radios("soft", "What is void", [["hard", "is gone"],
+      ["soft", "is stale: it may be served while the app is asked"]]),
+    h("p", { class: "actions" }, h("button", { class: "main" }, "Preview")));
+    this.element = panel("Purge", this.form, this.result);
   }
 
   /* What was counted is of what was named then. */
-  function forget() {
-    result.turn = (result.turn ?? 0) + 1;
-    fillWith(result);
-    for (const control of [add, ...selectors.querySelectorAll("input, select, button")]) {
-      control.disabled = everything.checked;
-    }
+  forget() {
+    this.result.turn = (this.result.turn ?? 0) + 1;
+    this.result.removeAttribute("aria-busy");
+    fillWith(this.result);
+    for (const control of [this.add, this.selectors]) control.disabled = this.everything.checked;
   }
 
-  function named() {
-    const asked = { everything: everything.checked, all_of: chosen("all") === "all",
-      soft: chosen("soft") === "soft" };
-    if (asked.everything) return asked;
-    for (const { kind, value } of rows) {
-      if (value.value === "") continue;
-      if (kind.value === "user") {
-        if (asked.user !== undefined) throw new Error("One purge can name one user only.");
-        asked.user = value.value;
-      } else (asked[kind.value] ??= []).push(value.value);
-    }
-    return asked;
+  name(selected) {
+    this.everything.checked = false;
+    this.selectors.replace(selected);
+    this.forget();
   }
 
-  const chosen = (name) => form.querySelector(`[name=${name}]:checked`).value;
-
-  function isNothing(asked) {
-    return !asked.everything && !KINDS.some(([name]) => asked[name] !== undefined);
+  #asked() {
+    const chosen = (name) => this.form.querySelector(`[name=${name}]:checked`).value;
+    const everything = this.everything.checked;
+    return { ...(everything ? {} : this.selectors.named()), everything,
+      all_of: chosen("all") === "all", soft: chosen("soft") === "soft" };
   }
 
-  async function look(event) {
+  #preview(event) {
     event.preventDefault();
     let asked;
     try {
-      asked = named();
-      if (isNothing(asked)) throw new Error("Name something to purge.");
+      asked = this.#asked();
     } catch (error) {
-      fillWith(result, notice("problem", error.message));
+      fillWith(this.result, notice("problem", error.message));
       return;
     }
-    await show(result, () => post("purge", { ...asked, dry_run: true }), (would) =>
-      previewed(asked, would));
+    show(this.result, () => post("purge", { ...asked, dry_run: true }), (would) =>
+      this.#previewed(asked, would));
   }
 
-  function previewed(asked, { matching, sample, complete }) {
-    const least = complete === false ? "at least " : "";
+  #previewed(asked, { matching, sample, complete }) {
     const what = matching === 1 ? "1 stored response or value"
       : `${count(matching)} stored responses and values`;
-    const text = matching === null ? "How much this would void could not be counted."
-      : `This would void ${least}${what}.`;
-    const more = sample.length > 0 && h("ul", { class: "sample" },
-      sample.map((url) => h("li", null, plainly(url))),
-      matching > sample.length
-        && h("li", { class: "more" }, `and ${count(matching - sample.length)} more`));
+    const text = `This would void ${complete ? "" : "at least "}${what}.`;
+    const more = matching - sample.length;
     const confirm = h("button", { type: "button", class: asked.soft ? "main" : "main danger",
-      click: () => order(asked) }, asked.everything ? "Purge everything" : "Purge");
+      click: () => this.#order(asked) }, asked.everything ? "Purge everything" : "Purge");
     say(text);
-    return h("div", { class: "preview" }, h("p", null, h("b", null, text)), more,
-      complete === false && h("p", { class: "hint" }, "Not all that is stored was looked at."),
+    return h("div", { class: "preview" }, h("p", null, h("b", null, text)),
+      sample.length > 0 && h("ul", { class: "sample" },
+        sample.map((url) => h("li", null, plainly(url))),
+        more > 0 && h("li", { class: "more" }, `and ${count(more)} more`)),
+      !complete && h("p", { class: "hint" }, "Not all that is stored was looked at."),
       h("p", { class: "actions" }, confirm));
   }
 
-  function order(asked) {
-    return show(result, () => post("purge", { ...asked, dry_run: false }), ({ acknowledged }) => {
-      const text = acknowledged ? "Purged."
+  #order(asked) {
+    return show(this.result, () => post("purge", { ...asked, dry_run: false }), (purged) => {
+      const text = purged.acknowledged ? "Purged."
         : "Purged here; the log has not taken it yet, and it is repeated.";
       say(text);
-      list();
-      return notice(acknowledged ? "done" : "waiting", text);
+      this.onPurge();
+      return notice(purged.acknowledged ? "done" : "waiting", text);
     });
   }
+}
 
-  const list = () => show(recent, () => get("purges"), ({ purges }) =>
-    (purges.length ? listed(purges) : notice("empty", "Nothing was purged in this process.")));
-
-  function listed(purges) {
-    const heads = ["When", "What", "How", "By"].map((label) => h("th", { scope: "col" }, label));
-    const lines = purges.map((purge) => h("tr", null,
-      h("td", { class: "when" }, time(purge.at)), h("td", null, namesOf(purge)),
-      h("td", null, purge.soft ? "soft" : "hard", !purge.acknowledged && ", not acknowledged"),
-      h("td", null, plainly(purge.by))));
-    return table("Recent purges", heads, h("tbody", null, lines));
-  }
-
+export function makePurges() {
+  let pending = null;
+  const recent = h("div", { class: "list" });
+  const list = () => show(recent, () => get("purges"), listed);
+  const form = new PurgeForm(list);
   return {
-    element,
+    element: [form.element, panel("Recent purges", recent)],
     open: list,
+    show: (selected) => form.name(selected),
+    /* Purges may come in numbers: the list is asked for once a second. */
     note(name) {
       if (!/^(purge|invalidat)/.test(name) || pending || recent.closest("[hidden]")) return;
       pending = setTimeout(() => [(pending = null), list()], 1000);
     },
-    show(selected) {
-      for (const { element: gone } of rows) gone.remove();
-      [rows, everything.checked] = [[], false];
-      for (const pair of selected) addRow(pair);
-      forget();
-    },
   };
+}
+
+function listed({ purges }) {
+  if (!purges.length) return notice("empty", "Nothing was purged in this process.");
+  const heads = ["When", "What", "How", "By"].map((label) => h("th", { scope: "col" }, label));
+  const lines = purges.map((purge) => h("tr", null,
+    h("td", { class: "when" }, time(purge.at)), h("td", null, namesOf(purge)),
+    h("td", null, purge.soft ? "soft" : "hard", !purge.acknowledged && ", not acknowledged"),
+    h("td", null, plainly(purge.by))));
+  return table("Recent purges", heads, h("tbody", null, lines));
 }
 
 /* What a purge names, as chips. */

@@ -22,7 +22,7 @@ schema = $(BIN)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz admin-fuzz pairs flood eviction memory simulate cancellations write-behind conformance transparency differential monitoring peers migrating lock audit clean
+.PHONY: help demo test check hooks docs dist package bench instructions coherence faults soak fuzz admin-fuzz pairs flood eviction memory dashboard simulate cancellations write-behind conformance transparency differential monitoring peers migrating lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -31,7 +31,7 @@ demo: $(STAMP)demo ## Show the cache in front of an example app (SERVE=1: leave 
 	@$(BIN)/python -m asgi_cache.demo
 
 test: $(STAMP)test ## Run the tests with coverage (ARGS="tests/policy -x": only some, without)
-	@sh tests/ensure.sh redis-server
+	@sh tests/ensure.sh redis-server chromium
 	@$(if $(ARGS),,sh tests/policy/each-alone.sh $(BIN)/python)
 	@$(BIN)/python -m pytest -q $(or $(ARGS),--cov)
 
@@ -62,7 +62,7 @@ dist: $(STAMP)package ## Build the source distribution, and from it the wheel, i
 	@$(call silent,$(BIN)/twine check --strict dist/*)
 
 package: $(if $(DIST),,dist) ## Try both as their users get them (DIST=dist: as they are there; SUITE=1: with all tests)
-	@$(if $(SUITE),sh tests/ensure.sh redis-server)
+	@$(if $(SUITE),sh tests/ensure.sh redis-server chromium)
 	@$(PYTHON) tests/packaging/as_installed.py $(or $(DIST),dist) $(if $(SUITE),--suite)
 
 bench: $(STAMP)bench ## Measure requests over HTTP, of this and other caches (QUICK=1: a few; ARGS="miss bare")
@@ -106,6 +106,10 @@ eviction: $(STAMP)test ## Compare eviction policies on nine traces
 memory: $(STAMP)test ## Measure what responses take of memory, here and in Redis
 	@sh tests/ensure.sh redis-server
 	@$(BIN)/python -m benchmarks.memory
+
+dashboard: $(STAMP)test ## Open the dashboard over 50,000 stored responses, and write its screenshots
+	@sh tests/ensure.sh chromium
+	@$(BIN)/python -m benchmarks.dashboard
 
 simulate: $(STAMP)test ## Run the simulation of processes and faults at length (SCALE=20)
 	@SIMULATION_SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest -q tests/simulation

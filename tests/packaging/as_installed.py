@@ -86,6 +86,7 @@ def look_into(wheel: Path, version: str) -> None:
     strange = [name for name in names if not name.startswith(ours)]
     missing = {
         "asgi_cache/py.typed",
+        "asgi_cache/admin/dashboard/index.html",
         "pytest_asgi_cache.py",
         f"{about}/licenses/LICENSE",
     }.difference(names)

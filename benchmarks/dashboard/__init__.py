@@ -1,0 +1,1 @@
+"""The dashboard over a store that is full, in a real browser."""

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from asgi_cache.admin.app import DASHBOARD
+from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from asgi_cache import Cache, CacheMiddleware
+from tests.admin.browsing import PATIENCE, PHONE, headless, opened_tab, served
+
+TOKEN = "a-token-of-some-length"
+
+VIEWS = ("Overview", "Routes", "Entries", "Purge", "Explain", "Rules")
+
+HOSTILE = "<svg/onload=document.title='run'>"
+"""What would say so in the page's title, were it ever read as markup."""
+
+
+async def read_task(request: Request) -> Response:
+    task = request.path_params["task_id"]
+    tags = {"Cache-Tag": f"task:{task}"}
+    return JSONResponse({"task": task}, headers={**tags, "X-Note": HOSTILE})
+
+
+async def read_page(request: Request) -> Response:
+    return Response(f"<script>{HOSTILE}</script>", media_type="text/html")
+
+
+@pytest.fixture(scope="module")
+def cache():
+    return Cache(
+        store="memory://",
+        rules={"/tasks/{task_id}": {"ttl": "5m", "tags": ["tasks"]}, "/pages/{name:path}": "1m"},
+    )
+
+
+@pytest.fixture(scope="module")
+def site(cache):
+    routes = [
+        Route("/tasks/{task_id}", read_task),
+        Route("/pages/{name:path}", read_page),
+        Mount("/ops/cache", cache.admin(token=TOKEN)),
+        Mount("/guarded", cache.admin(guard=lambda request: "alice")),
+    ]
+    with served(CacheMiddleware(Starlette(routes=routes), cache=cache)) as served_site:
+        yield served_site
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with headless() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def desk(browser, site):
+    with opened_tab(browser) as opened:
+        opened.log_in(f"{site.url}/ops/cache/", TOKEN)
+        yield opened
+
+
+@pytest.fixture
+def tab(desk):
+    desk.page.reload()
+    yield desk
+    desk.be_content()
+
+
+def test_the_page_shows_nothing_until_it_has_the_token(browser, site):
+    """A wrong token is refused in words, the right one outlasts a reload, and can be forgotten."""
+    with opened_tab(browser) as tab:
+        tab.page.goto(f"{site.url}/ops/cache/")
+        field = tab.page.get_by_label("Token")
+        field.fill("not-the-token-at-all")
+        tab.page.keyboard.press("Enter")
+        expect(tab.page.get_by_role("alert")).to_have_text("This token is not accepted.")
+        expect(tab.page.get_by_role("tablist")).to_be_hidden()
+        field.fill(TOKEN)
+        tab.page.keyboard.press("Enter")
+        expect(tab.page.get_by_role("tabpanel", name="Overview")).to_be_visible()
+        tab.page.reload()
+        expect(tab.page.get_by_role("tabpanel", name="Overview")).to_be_visible()
+        tab.page.get_by_role("button", name="Log out").click()
+        expect(field).to_be_focused()
+        assert tab.page.evaluate("[sessionStorage.length, localStorage.length]") == [0, 0]
+        refused = [text for text in tab.complaints if "401" in text]
+        assert tab.complaints == refused
+        tab.complaints.clear()
+
+
+def test_a_guard_lets_the_page_in_without_a_token(browser, site):
+    """Where the app itself tells who may, nothing is asked for, and nothing can be logged out."""
+    with opened_tab(browser) as tab:
+        tab.page.goto(f"{site.url}/guarded/")
+        expect(tab.page.get_by_role("tabpanel", name="Overview")).to_be_visible()
+        expect(tab.page.get_by_role("button", name="Log out")).to_be_hidden()
+
+
+def test_the_overview_follows_what_happens(tab, site):
+    """Requests show within seconds: as a rate, as a ratio, and as areas in the chart."""
+    for _ in range(4):
+        site.ask("/tasks/1")
+    overview = tab.view("Overview")
+    expect(overview.locator(".tile", has_text="Requests").locator(".value")).to_have_text(
+        re.compile(r"^[1-9.]+\S*/s$")
+    )
+    expect(overview.locator("svg path.of-hit")).to_have_attribute("d", re.compile("^M.+Z$"))
+    chart = overview.get_by_role("img", name="Requests a second, by result")
+    expect(chart).to_have_accessible_description(re.compile("requests a second, .* now"))
+    expect(tab.page.locator("#link")).to_have_text("live")
+
+
+def test_a_lost_link_is_shown_and_made_anew(browser, cache):
+    """While the server cannot be reached the page says so, and goes on by itself afterwards."""
+    app = cache.admin(token=TOKEN)
+    with opened_tab(browser) as tab:
+        link = tab.page.locator("#link")
+        with served(app) as first:
+            tab.log_in(f"{first.url}/", TOKEN)
+            expect(link).to_have_text("live")
+        expect(link).to_have_attribute("data-state", "lost")
+        with served(app, first.port):
+            expect(link).to_have_text("live", timeout=PATIENCE)
+            tab.page.get_by_role("button", name="Log out").click()
+        tab.complaints[:] = [text for text in tab.complaints if "net::ERR_" not in text]
+
+
+def test_everything_is_reached_by_keyboard(tab, site):
+    """Arrows go from view to view; a line opens and closes, and has the focus again."""
+    site.ask("/tasks/1")
+    keys = tab.page.keyboard
+    tab.page.get_by_role("tab", name="Overview").focus()
+    keys.press("ArrowRight")
+    expect(tab.page.get_by_role("tab", name="Routes")).to_be_focused()
+    keys.press("End")
+    expect(tab.page.get_by_role("tabpanel", name="Rules")).to_be_visible()
+    keys.press("ArrowRight")
+    expect(tab.page.get_by_role("tabpanel", name="Overview")).to_be_visible()
+    routes = tab.view("Routes")
+    line = routes.get_by_role("button", name="/tasks/{task_id}")
+    line.focus()
+    keys.press("Enter")
+    expect(tab.page.get_by_role("dialog", name="/tasks/{task_id}")).to_be_visible()
+    keys.press("Escape")
+    expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    expect(line).to_be_focused()
+
+
+def test_routes_are_sorted_by_each_column(tab, site):
+    """The first press of a column's head puts the largest first, a second one turns it round."""
+    for path in ("/tasks/1", "/tasks/2", "/tasks/3", "/pages/a"):
+        site.ask(path)
+    routes = tab.view("Routes")
+    expect(routes.get_by_role("button", name="/pages/")).to_be_visible()
+    for name in ("Route", "Served", "Hits"):
+        head = routes.get_by_role("columnheader", name=name, exact=True)
+        head.get_by_role("button").click()
+        first, other = (
+            ("ascending", "descending") if name == "Route" else ("descending", "ascending")
+        )
+        expect(head).to_have_attribute("aria-sort", first)
+        before = routes.locator("tbody th").all_inner_texts()
+        head.get_by_role("button").click()
+        expect(head).to_have_attribute("aria-sort", other)
+        assert routes.locator("tbody th").all_inner_texts() == before[::-1]
+
+
+def test_hostile_text_stays_text(tab, site):
+    """URLs, tags, fields, bodies and users are shown letter by letter, and are inert."""
+    path = f"/pages/{HOSTILE}"
+    assert HOSTILE in site.ask(path)
+    site.ask("/tasks/7")
+    page = tab.page
+    entries = tab.view("Entries")
+    entries.get_by_role("button", name=path).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Show the body").click()
+    expect(dialog.locator("pre")).to_have_text(f"<script>{HOSTILE}</script>")
+    dialog.get_by_role("button", name="Purge …").click()
+    purge = tab.view("Purge")
+    purge.get_by_role("button", name="Add another").click()
+    purge.get_by_label("What it names").last.select_option(label="User")
+    purge.get_by_label("Its name").last.fill(HOSTILE)
+    purge.get_by_role("button", name="Preview").click()
+    expect(purge.locator(".sample")).to_contain_text(path)
+    purge.get_by_role("button", name="Purge", exact=True).click()
+    expect(purge.locator("tbody tr").first).to_contain_text(f"user {HOSTILE}")
+    entries = tab.view("Entries")
+    entries.get_by_label("URL or path begins with").fill("/tasks/7")
+    entries.get_by_role("button", name="Look").click()
+    entries.get_by_role("button", name="/tasks/7").click()
+    expect(dialog.get_by_role("cell", name=HOSTILE)).to_be_visible()
+    page.keyboard.press("Escape")
+    explain = tab.view("Explain")
+    explain.get_by_label("URL").fill(path)
+    explain.get_by_role("button", name="Explain").click()
+    expect(explain.locator(".facts")).to_contain_text(HOSTILE)
+    assert page.title() == "Cache"  # and not "run"
+    assert page.locator("[onload], script:not([type=module])").count() == 0
+
+
+def test_a_purge_is_counted_before_it_is_made(tab, site):
+    """The preview says how many it would void; what is named anew has to be counted anew."""
+    for number in range(3):
+        site.ask(f"/tasks/{number}")
+    purge = tab.view("Purge")
+    purge.get_by_label("Its name").fill("task:1")
+    purge.get_by_role("button", name="Preview").click()
+    expect(purge.locator(".preview")).to_contain_text("would void 1 stored response or value.")
+    purge.get_by_label("Its name").fill("tasks")
+    expect(purge.locator(".preview")).to_have_count(0)
+    purge.get_by_role("button", name="Preview").click()
+    expect(purge.locator(".sample")).to_contain_text("/tasks/2")
+    purge.get_by_role("button", name="Purge", exact=True).click()
+    expect(purge.get_by_text("Purged.")).to_be_visible()
+    purge.get_by_role("button", name="Preview").click()
+    expect(purge.locator(".preview")).to_contain_text("would void 0 stored responses and values.")
+    expect(purge.locator("tbody tr").first).to_contain_text("tags tasks")
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        pytest.param({"color_scheme": "light"}, (), id="light"),
+        pytest.param({"color_scheme": "dark", "viewport": PHONE}, ("color-contrast",), id="dark"),
+    ],
+)
+def test_nobody_is_shut_out(browser, site, options, rules):
+    """Labels, roles and contrast are as axe-core wants them, and phones are wide enough."""
+    site.ask("/tasks/1")
+    with opened_tab(browser, **options) as tab:
+        tab.log_in(f"{site.url}/ops/cache/", TOKEN)
+        for name in VIEWS:
+            tab.view(name)
+            assert tab.barriers(*rules) == [], name
+            width = tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert width <= 0, name
+        tab.view("Entries").locator("tbody button").first.click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Show the body").wait_for()
+        assert tab.barriers(*rules) == []
+        tab.page.keyboard.press("Escape")
+        tab.page.get_by_role("button", name="Log out").click()
+        assert tab.barriers(*rules) == []
+
+
+def test_entries_are_shown_page_by_page(tab, site):
+    """Next and Previous lead through all that is stored, and back."""
+    for number in range(60):
+        site.ask(f"/tasks/{1000 + number}")
+    entries = tab.view("Entries")
+    entries.get_by_label("URL or path begins with").fill("/tasks/1")
+    entries.get_by_role("button", name="Look").click()
+    expect(entries.get_by_role("button", name="Next")).to_be_enabled()
+    first = entries.locator("tbody th").all_inner_texts()
+    entries.get_by_role("button", name="Next").click()
+    expect(entries.get_by_text("Page 2")).to_be_visible()
+    assert set(first).isdisjoint(entries.locator("tbody th").all_inner_texts())
+    entries.get_by_role("button", name="Previous").click()
+    expect(entries.get_by_text("Page 1")).to_be_visible()
+    entries.get_by_label("Tag").fill("task:1001")
+    entries.get_by_role("button", name="Look").click()
+    expect(entries.locator("tbody tr")).to_have_count(1)
+
+
+def test_no_file_could_run_or_load_what_is_not_its_own():
+    """No markup is made of text, no style stands in an attribute, and no address is elsewhere."""
+    forbidden = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval\(|new Function"
+        r"|\bstyle=|https?://(?!www\.w3\.org/2000/svg)"
+    )
+    files = [path for path in Path(DASHBOARD).iterdir() if path.is_file()]
+    assert {"index.html", "app.js", "style.css"} <= {path.name for path in files}
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert forbidden.findall(text) == [], path.name
+        assert all(len(line) <= 100 for line in text.splitlines()) or path.suffix == ".svg"

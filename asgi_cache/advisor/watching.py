@@ -147,11 +147,11 @@ class _Seen:
     """What was seen of one response."""
 
     def __init__(self) -> None:
-        self.status = 0
+        self.status: int = 0
         self.fields: tuple[tuple[bytes, bytes], ...] = ()
-        self.body = blake2b(digest_size=8)
-        self.size = 0
-        self.seconds = 0.0
+        self.body: blake2b = blake2b(digest_size=8)
+        self.size: int = 0
+        self.seconds: float = 0.0
 
 
 class _Watch:

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from asgi_cache.admin.app import DASHBOARD
 from playwright.sync_api import expect
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from asgi_cache import Cache, CacheMiddleware
+from asgi_cache.admin.app import DASHBOARD
 from tests.admin.browsing import PATIENCE, PHONE, headless, opened_tab, served
 
 TOKEN = "a-token-of-some-length"

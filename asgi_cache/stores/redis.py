@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from asyncio import Future, Task
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -27,7 +27,7 @@ from asgi_cache.stores.compression import CompressedResponse, Unreadable, compre
 from asgi_cache.stores.guard import Guard
 from asgi_cache.stores.redis_client import Command, in_milliseconds, within
 from asgi_cache.stores.redis_lease import claim, release
-from asgi_cache.stores.redis_link import Batch, Link
+from asgi_cache.stores.redis_link import INTERRUPTED, Batch, Link, end_batch
 from asgi_cache.stores.redis_log import LOG_TTL, RedisLog
 from asgi_cache.stores.redis_memory import Memory
 from asgi_cache.stores.redis_purges import Purges
@@ -48,8 +48,6 @@ LAG: Final = 0.1
 
 LARGE: Final = 64 * 1024
 """Bytes of a record that nobody else is to wait for."""
-
-INTERRUPTED: Final = "the store was interrupted"
 
 TAIL_BLOCK: Final = 1.0
 """Seconds that one command waits for a purge."""
@@ -330,7 +328,7 @@ class RedisStore(Store):
         if link.batch is None:
             link.batch = batch = Batch()
             task = link.begin(self._flush(link, batch))
-            task.add_done_callback(partial(_end_batch, link, batch))
+            task.add_done_callback(partial(end_batch, link, batch))
         return link.batch
 
     async def _flush(self, link: Link, batch: Batch) -> None:
@@ -393,11 +391,3 @@ class RedisStore(Store):
 
     def _lease_name(self, lease: bytes) -> bytes:
         return self._lease_prefix + lease.hex().encode()
-
-
-def _end_batch(link: Link, batch: Batch, task: Task[None]) -> None:
-    """Leave nobody waiting for a task that was cancelled before it began."""
-    if link.batch is batch:
-        link.batch = None
-    if task.cancelled():
-        batch.fail(StoreUnavailable(INTERRUPTED))

@@ -20,6 +20,8 @@ from asgi_cache.stores.redis_servers import Servers
 
 T = TypeVar("T")
 
+INTERRUPTED: Final = "the store was interrupted"
+
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds that it may take to close the connections."""
 
@@ -140,3 +142,11 @@ async def _closing(servers: Servers) -> AsyncGenerator[None]:
     finally:
         with suppress(StoreUnavailable):
             await within(CLOSE_TIMEOUT, servers.close())
+
+
+def end_batch(link: Link, batch: Batch, task: Task[None]) -> None:
+    """Leave nobody waiting for a task that was cancelled before it began."""
+    if link.batch is batch:
+        link.batch = None
+    if task.cancelled():
+        batch.fail(StoreUnavailable(INTERRUPTED))

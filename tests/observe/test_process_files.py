@@ -87,6 +87,22 @@ def test_only_what_has_come_to_it_is_added(shared):
         assert found[("asgi_cache_requests_total", *sorted(labels.items()))] == expected
 
 
+def test_the_first_request_begins_it(shared, monkeypatch):
+    """An app that nobody tells of its start, and that was made before, is heard."""
+    monkeypatch.setattr(process_files, "INTERVAL", 0.001)
+    cache = Cache(rules=RULES)
+    app = CacheMiddleware(App(), cache=cache)
+    PrometheusCollector(cache)
+
+    async def use():
+        await ask(app, "/a")
+        async with asyncio.timeout(30):
+            while not [*shared.glob("counter_*.db")]:  # noqa: ASYNC110 - a file tells nobody
+                await asyncio.sleep(0.001)
+
+    asyncio.run(use())
+
+
 @pytest.mark.anyio
 async def test_they_are_written_while_nobody_scrapes(shared, monkeypatch):
     """As long as the event loop runs, and for the last time when the cache is closed."""

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -43,7 +43,7 @@ def admin_app(cache: Steered, parts: Parts, token: str | None, guard: Guard | No
         for path, offered in by_path.items()
     ]
     routes += [
-        Route("/", _page, methods=["GET"]),
+        Route("/", _page("guard" if token is None else "token"), methods=["GET"]),
         Mount("/static", StaticFiles(directory=DASHBOARD)),
     ]
     app = Starlette(
@@ -69,6 +69,13 @@ async def _answer(
     return answer if isinstance(answer, Response) else PlainJSON(answer)
 
 
-async def _page(request: Request) -> Response:
-    del request
-    return FileResponse(DASHBOARD / "index.html")
+def _page(access: str) -> Answer:
+    """Return what answers with the page, which says what *access* takes: it need not try that."""
+    text = (DASHBOARD / "index.html").read_text(encoding="utf-8")
+    page = text.replace('name="access" content="unknown"', f'name="access" content="{access}"')
+
+    async def answer(request: Request) -> Response:
+        del request
+        return HTMLResponse(page)
+
+    return answer

@@ -99,7 +99,7 @@ class Watcher:
     def _of(self, route: str, status: int) -> Learned | None:
         """Return what is known of *route*; what was never there is none, whoever asks for it."""
         learned = self._learned.get(route)
-        if learned is None and len(self._learned) < ROUTES and status < 400:  # noqa: PLR2004
+        if learned is None and len(self._learned) < ROUTES and status < 400:
             learned = self._learned[route] = Learned(route)
         return learned
 

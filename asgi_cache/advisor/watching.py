@@ -167,6 +167,8 @@ class _Watch:
         self._watcher = watcher
         self._target = target
         self._scope = scope
+        self._asked = dict(scope)
+        """As it came: routers put into it where they have mounted what answers."""
         self._send = send
         self._began_at = 0.0
         self._seen = _Seen()
@@ -190,7 +192,7 @@ class _Watch:
             is_last = not message.get("more_body", False)
         if is_last:
             seen.seconds = self._watcher.timer() - self._began_at
-            self._watcher.learn(self._target, self._scope, seen)
+            self._watcher.learn(self._target, self._asked, seen)
         await self._send(message)
 
 

@@ -90,7 +90,7 @@ class Exchange:
         app = self._app
         if target is not None and (target.is_observed or services.watcher.is_on):
             app = services.watcher.watched(app, target)
-        if target is not None and target.is_observed and own is None:
+        if target is not None and target.is_observed and (own is None or target.reads(method)):
             await app(scope, self._receive, self._send)
         elif target is not None and target.rule is not None and method in target.rule.methods:
             await self.answer(target, target.rule)

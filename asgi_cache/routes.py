@@ -109,6 +109,11 @@ class Routes:
         app = scope.get("app") or next(filter(None, (known() for known in self._apps)), None)
         return _template(_routes_of(app), {"path_params": {}, **scope, "type": "http"}, "")
 
+    def templates(self) -> Iterator[str]:
+        """Yield the paths of all routes that answer requests, as `template` names them."""
+        for app in filter(None, (known() for known in self._apps)):
+            yield from _templates(_routes_of(app), "")
+
     def read(self, scope: Mapping[str, Any] = EMPTY) -> tuple[_Node, ...]:
         """Read the routes, once; *scope* may name the app.
 
@@ -227,11 +232,20 @@ def _template(
             continue
         path, below = prefix + (getattr(route, "path", None) or ""), {**scope, **added}
         inner = getattr(route, "routes", None)
-        if inner:
-            return _template(inner, below, path)
+        if inner is not None:  # of what is mounted and has no routes, nothing is known
+            return _template(inner, below, path) if inner else None
         params = {name: str(value) for name, value in below["path_params"].items()}
         return path, params
     return None
+
+
+def _templates(routes: Sequence[Any], prefix: str) -> Iterator[str]:
+    for route in _flat(routes):
+        path, inner = prefix + (getattr(route, "path", None) or ""), getattr(route, "routes", None)
+        if inner is None:
+            yield path
+        else:
+            yield from _templates(inner, path)
 
 
 def _all_stated(nodes: Sequence[_Node]) -> Iterator[tuple[str, Mapping[str, _Stated]]]:

@@ -88,6 +88,10 @@ class Target:
             self._tags = self.make_tags()
         return self._tags
 
+    def reads(self, method: str) -> bool:
+        """Whether what answers *method* would be stored, so that such a request changes nothing."""
+        return self.rule is not None and method in self.rule.methods
+
     @property
     def is_partitioned(self) -> bool:
         """Whether each user's responses are kept apart from everybody else's."""

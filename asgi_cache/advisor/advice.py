@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from asgi_cache.advisor.curve import Point
 from asgi_cache.advisor.deciding import NEVER, RouteAdvice
+from asgi_cache.advisor.ruling import UNSTORED, ruled
 from asgi_cache.errors import ConfigurationError
 
 LISTS = ("ignore_query", "vary", "tags")
@@ -26,6 +27,8 @@ class Advice:
     seconds: float
     routes: tuple[RouteAdvice, ...]
     """What saves most comes first."""
+    unasked: tuple[str, ...] = ()
+    """The app's other routes, of which nothing is known."""
 
     def rules(self) -> dict[str, object]:
         """Return rules as ``Cache(rules=...)`` takes them.
@@ -37,13 +40,13 @@ class Advice:
             for write, tag in advice.purged_by:
                 tags = purged.setdefault(write, [])
                 tags += [tag] if tag not in tags else []
-        writes = {write: {"purge": tags} for write, tags in sorted(purged.items(), key=_narrow)}
+        writes = {write: {"purge": tags} for write, tags in purged.items()}
         reads: dict[str, object] = {
-            advice.route: _rule(advice) if advice.is_stored else "never"
+            advice.route: _rule(advice) if advice.is_stored else UNSTORED
             for advice in self.routes
             if advice.is_stored or advice.kind in NEVER
         }
-        return {**writes, **dict(sorted(reads.items(), key=_narrow))}
+        return ruled(writes, reads, (*self.unasked, *(advice.route for advice in self.routes)))
 
     def to_toml(self) -> str:
         """Write the rules as a file that `Cache.from_config` reads, with the reasons beside them.
@@ -92,7 +95,9 @@ class Advice:
             ValueError: It is nothing of the kind.
         """
         try:
-            return cls(float(plain["seconds"]), tuple(map(_read, plain["routes"])))
+            return cls(
+                float(plain["seconds"]), tuple(map(_read, plain["routes"])), tuple(plain["unasked"])
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no advice: {error}") from None
 
@@ -114,12 +119,6 @@ def _rule(advice: RouteAdvice) -> dict[str, object]:
         if said := getattr(advice, name):
             stated[name] = list(said)
     return stated
-
-
-def _narrow(rule: tuple[str, object]) -> tuple[list[tuple[bool, str]], str]:
-    """Order rules so that one which says more of a path comes before one that says less."""
-    path = rule[0].rpartition(" ")[2]
-    return [("{" in part or "*" in part, part) for part in path.split("/")], rule[0]
 
 
 def _row(advice: RouteAdvice) -> tuple[str, ...]:

@@ -191,9 +191,15 @@ def _is_personal(learned: Learned) -> bool:
 
 
 def _is_for_all(learned: Learned) -> bool:
-    """Whether one answer serves all who ask: nobody says who they are, or it was seen to."""
+    """Whether one answer serves all who ask: nobody says who they are, or it was seen to.
+
+    A public answer is given to whoever asks, so that who shows no credentials must have had it
+    from the app as well; and nobody may have been refused, or been answered in private.
+    """
     if not learned.with_credentials:
         return True
+    if learned.refusals or learned.secrets or not learned.without_credentials:
+        return False
     user = learned.factors[USER]
     return user.is_idle and user.same >= SHARED and len(learned.users) >= SHARED
 
@@ -205,7 +211,7 @@ def _tried(curve: Curve, longest: float) -> list[Point]:
 
 
 def _idle(learned: Learned) -> list[str]:
-    return [name for name, factor in _named(learned, "query:").items() if factor.is_idle]
+    return [name for name in _named(learned, "query:") if learned.is_idle(f"query:{name}")]
 
 
 def _vary(learned: Learned) -> list[str]:

@@ -12,6 +12,7 @@ from functools import reduce
 from hashlib import blake2b
 from math import inf
 from operator import xor
+from re import compile as pattern_of
 from secrets import token_bytes
 from typing import Final
 
@@ -32,7 +33,14 @@ FOLLOWED: Final = 256
 USERS: Final = 64
 """Users of one route that are told apart: there are as many, or more."""
 
+REFUSALS: Final = frozenset({401, 403})
+
 USER: Final = "user"
+
+_CREDENTIAL: Final = pattern_of(
+    r"(?i)^query:.*(?:auth|cred|expires|hmac|jwt|key|nonce|otp|passw|secret|session|sid|sig|token)"
+)
+"""Parameters by which signed URLs and the like show that one may ask."""
 
 _KEY: Final = token_bytes(16)
 
@@ -91,7 +99,11 @@ class Learned:
     failures: int = 0
     secrets: int = 0
     too_large: int = 0
+    refusals: int = 0
+    """Answers 401 and 403."""
     with_credentials: int = 0
+    without_credentials: int = 0
+    """Those of them that were given what was asked for."""
     users: set[int] = field(default_factory=set[int])
     app: Histogram = field(default_factory=Histogram)
     size: int = 0
@@ -121,15 +133,18 @@ class Learned:
         self.with_credentials += read.user != 0
         if len(self.users) < USERS:
             self.users.add(read.user)
+        self.refusals += read.status in REFUSALS
+        parts = self._parts(read)
+        if read.status < 500 and read.status != 429:  # these say nothing of who asks for what
+            self._note_factors(read, parts, now)
         if read.is_secret or read.is_too_large or not 200 <= read.status < 300:
             self.secrets += read.is_secret
             self.too_large += read.is_too_large
             self.failures += not 200 <= read.status < 400
             return
+        self.without_credentials += read.user == 0
         self.declared |= read.vary
-        parts = self._parts(read)
-        self._note_factors(read, parts, now)
-        idle = frozenset(name for name, factor in self.factors.items() if factor.is_idle)
+        idle = frozenset(name for name in self.factors if self.is_idle(name))
         if idle != self._idle:  # the keys are others from now on
             self._idle = idle
             self._begin_anew()
@@ -156,21 +171,30 @@ class Learned:
 
     def _note_factors(self, read: Read, parts: Mapping[str, int], now: float) -> None:
         user = read.user
+        answer = read.body if read.status == 200 else digest(b"%d" % read.status, b"%d" % read.body)
         together = reduce(xor, parts.values(), read.path ^ user)
         for name in (USER, *parts):
             if name not in self.factors and len(self.factors) < FACTORS:
                 self.factors[name] = Factor()
         for name, factor in self.factors.items():
             value = user if name == USER else parts.get(name, 0)
-            factor.note(together ^ value, value, read.body, now)
+            factor.note(together ^ value, value, answer, now)
 
     def _counts(self, name: str) -> bool:
         """Whether a part belongs to the key that would be advised."""
-        factor = self.factors.get(name)
         if name.startswith("query:"):
-            return factor is None or not factor.is_idle
+            return not self.is_idle(name)
+        factor = self.factors.get(name)
         matters = factor is not None and factor.matters
         return matters or name.removeprefix("field:") in self.declared
+
+    def is_idle(self, name: str) -> bool:
+        """Whether the response does not depend on the factor *name*.
+
+        A parameter that may show who asks never is: only what is not valid would tell.
+        """
+        factor = self.factors.get(name)
+        return factor is not None and factor.is_idle and not _CREDENTIAL.search(name)
 
     def _note_change(self, key: int, read: Read, now: float, writes: Writes) -> None:
         """Learn which writes come before a change of what is under *key*."""

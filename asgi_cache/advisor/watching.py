@@ -35,7 +35,9 @@ LOOKED_AT: Final = (
 PARAMETERS: Final = 24
 """Parameters of one query that are looked at."""
 
-_VALUE: Final = pattern_of(r"[0-9]+|[0-9a-fA-F]{8,}|[0-9a-fA-F-]{32,36}|.{33,}|[^/]*[%@:].*")
+_VALUE: Final = pattern_of(
+    r"[0-9]+|[0-9a-fA-F]{8,}|[0-9a-fA-F-]{32,36}|.{33,}|[^/]*[%@:].*|(?s:.*[*{}?\x00-\x1f\x7f].*)"
+)
 """Segments of a path that are more likely values than names."""
 
 
@@ -66,7 +68,8 @@ class Watcher:
         advised.sort(key=lambda advice: (-advice.seconds_saved, advice.route))
         began = min((each.began_at for each in self._learned.values()), default=0.0)
         ended = max((each.ended_at for each in self._learned.values()), default=0.0)
-        return Advice(max(0.0, ended - began), tuple(advised))
+        unasked = sorted(set(self._routes.templates()) - self._learned.keys()) if advised else ()
+        return Advice(max(0.0, ended - began), tuple(advised), tuple(unasked))
 
     def watched(self, app: ASGIApp, target: Target) -> ASGIApp:
         """Return *app*, watched while it answers one request for *target*."""
@@ -90,12 +93,13 @@ class Watcher:
         if method not in SAFE_METHODS:
             if is_successful(seen.status):
                 self._writes.note(f"{method} {route}", params, now)
-        elif method == "GET" and (learned := self._of(route)) is not None:
+        elif method == "GET" and (learned := self._of(route, seen.status)) is not None:
             learned.note(self._read(target, scope, params, seen), now, self._writes)
 
-    def _of(self, route: str) -> Learned | None:
+    def _of(self, route: str, status: int) -> Learned | None:
+        """Return what is known of *route*; what was never there is none, whoever asks for it."""
         learned = self._learned.get(route)
-        if learned is None and len(self._learned) < ROUTES:
+        if learned is None and len(self._learned) < ROUTES and status < 400:
             learned = self._learned[route] = Learned(route)
         return learned
 
@@ -140,7 +144,9 @@ class Watcher:
             whose = self._identity.partition_at_hand(scope, credentials)
         except LookupError:
             return digest(b"somebody")
-        return 0 if whose == NOBODY else digest(whose)
+        if whose == NOBODY:  # where the app tells who it is, that is not known here
+            return digest(b"somebody") if self._identity.asks_the_app else 0
+        return digest(whose)
 
 
 class _Seen:
@@ -161,6 +167,8 @@ class _Watch:
         self._watcher = watcher
         self._target = target
         self._scope = scope
+        self._asked = dict(scope)
+        """As it came: routers put into it where they have mounted what answers."""
         self._send = send
         self._began_at = 0.0
         self._seen = _Seen()
@@ -184,7 +192,7 @@ class _Watch:
             is_last = not message.get("more_body", False)
         if is_last:
             seen.seconds = self._watcher.timer() - self._began_at
-            self._watcher.learn(self._target, self._scope, seen)
+            self._watcher.learn(self._target, self._asked, seen)
         await self._send(message)
 
 
@@ -197,7 +205,10 @@ def _query(query: bytes) -> dict[str, int]:
 
 
 def inferred(path: str) -> tuple[str, dict[str, str]]:
-    """Return a template for *path*, as far as its looks tell, and the values in it."""
+    """Return a template for *path*, as far as its looks tell, and the values in it.
+
+    What means something in a pattern is a value: a client may ask for ``/**``.
+    """
     parts, params = path.split("/"), dict[str, str]()
     for place, part in enumerate(parts):
         if _VALUE.fullmatch(part):

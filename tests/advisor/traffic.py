@@ -111,7 +111,8 @@ class World:
                 continue
             if truth.parameter:
                 path += f"?{truth.parameter}={self.draw.randrange(50)}"
-            user = f"Bearer {self.draw.randrange(truth.users)}" if truth.users else None
+            who = self.draw.randrange(truth.users) if truth.users else 0
+            user = f"Bearer {who}" if truth.users and (who or truth.by_user) else None
             got = await ask(self.app, path, [("Authorization", user)] if user else ())
             is_hit = "cache-status" in got and "; hit" in got["cache-status"]
             said[truth.path, "hit" if is_hit else "other"] += 1

@@ -11,11 +11,13 @@ import logging
 import random
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from logging import ERROR, WARNING
 from secrets import token_bytes
 from typing import Any, Final, Protocol
 
 from asgi_cache.backoff import doubling
 from asgi_cache.errors import StoreUnavailable
+from asgi_cache.observe.saying import say
 from asgi_cache.stores.redis_writes import TOKEN_BYTES, Entry, Writes
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -90,11 +92,11 @@ class Flusher:
                 await self._pause(self._how.lease * random.uniform(0.1, 0.3))  # noqa: S311
                 continue
             except _LeaseLost:
-                logger.warning("the lease ended; another process may be persisting")
+                say(logger, WARNING, "the lease ended; another process may be persisting")
             except StoreUnavailable as error:
-                logger.warning("writes wait, as the stream is out of reach: %s", error)
-            except Exception:
-                logger.exception("writes wait; they are tried again")
+                say(logger, WARNING, "writes wait, as the stream is out of reach: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the writes are still there
+                say(logger, ERROR, "writes wait; they are tried again", error=error)
             await self._pause(next(pauses))
 
     async def release(self) -> None:
@@ -178,7 +180,7 @@ class Flusher:
             key = part[0].key
             self._failures[key] = self._failures.get(key, 0) + 1
             if self._failures[key] >= self._how.attempts:
-                logger.error("a write to %r is given up: %s", key, error)
+                say(logger, ERROR, "a write to %r is given up: %s", key, error)
                 await self._settle(part, error)
                 del self._failures[key]
 
@@ -190,7 +192,7 @@ class Flusher:
             await self._owner.persist(given)
         except Exception as error:  # noqa: BLE001 - whatever it is, the writes are still there
             said = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
-            logger.warning("%d writes could not be persisted: %s", len(given), said)
+            say(logger, WARNING, "%d writes could not be persisted: %s", len(given), said)
             return said
         await self._settle(entries)
         return None

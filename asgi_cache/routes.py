@@ -22,6 +22,7 @@ from starlette.types import Scope
 
 from asgi_cache.decorators import ADDED, STATED, Statement, joined
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.observe.saying import say
 from asgi_cache.patterns import METHODS, STORABLE
 from asgi_cache.policy.invalidation import SAFE_METHODS
 from asgi_cache.policy.rule import Rule
@@ -216,9 +217,11 @@ def _agree(tables: Sequence[tuple[_Node, ...]]) -> bool:
     stated = [list(_all_stated(table)) for table in tables]
     if all(each == stated[-1] for each in stated):
         return True
-    logger.error(
+    say(
+        logger,
+        logging.ERROR,
         "one Cache is in front of several apps, and their handlers state different rules, "
-        "which are ignored: give each app a Cache of its own"
+        "which are ignored: give each app a Cache of its own",
     )
     return False
 

@@ -31,6 +31,7 @@ from sqlalchemy.util import await_only
 
 from asgi_cache.cache import Cache
 from asgi_cache.errors import ConfigurationError, StoreError
+from asgi_cache.observe.saying import say
 from asgi_cache.rows import Watch, new_values, old_values, state_of, watch
 from asgi_cache.selecting import Named
 from asgi_cache.wording import shorten
@@ -283,7 +284,7 @@ def _commit_holds() -> Generator[None]:
     try:
         yield
     except StoreError as error:
-        logger.warning("the purge after a commit is not acknowledged: %s", error)
+        say(logger, logging.WARNING, "the purge after a commit is not acknowledged: %s", error)
 
 
 class _RowListener:

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from asgi_cache.admin.problems import problem
 from asgi_cache.asking import OWN
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.observe.saying import say
 from asgi_cache.targets import route_path
 
 logger: logging.Logger = logging.getLogger("asgi_cache.admin")
@@ -136,8 +137,8 @@ class Access:
             said = await said if isawaitable(said) else said
         except HTTPException as error:
             return error
-        except Exception:
-            logger.exception("the guard failed, and let nobody in")
+        except Exception as error:  # noqa: BLE001 - the app's own function lets nobody in
+            say(logger, logging.ERROR, "the guard failed, and let nobody in", error=error)
             return HTTPException(403, "who asks could not be told")
         if not said:
             self._note_refusal(request)
@@ -157,7 +158,8 @@ class Access:
         if now >= self._silent_until:
             self._silent_until = now + SILENCE
             count, self._refused = self._refused, 0
-            logger.warning("%d requests refused, the last from %r", count, address_of(request))
+            said = "%d requests refused, the last from %r"
+            say(logger, logging.WARNING, said, count, address_of(request))
 
 
 class _Plain:

@@ -33,6 +33,7 @@ from asgi_cache.admin.problems import Unprocessable
 from asgi_cache.admin.steered import Steered
 from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
 from asgi_cache.observe.observer import Purged as Ordered
+from asgi_cache.observe.saying import say
 from asgi_cache.observe.summary import summary
 from asgi_cache.ordering import Orders
 from asgi_cache.policy.key import KEY_BYTES
@@ -174,8 +175,8 @@ class Endpoints:
             outcome = await self._cache.warm(url, user=user, headers=headers)
         except ValueError as error:
             return Warmed(url, error=str(error))
-        except Exception as error:
-            logger.exception("a URL could not be warmed: %r", url)
+        except Exception as error:  # noqa: BLE001 - the others are warmed all the same
+            say(logger, logging.ERROR, "a URL could not be warmed: %r", url, error=error)
             return Warmed(url, error=f"the app raised {type(error).__name__}")
         stored, result = outcome.stored or outcome.hit, outcome.result
         return Warmed(url, stored, result, outcome.status, outcome.detail, None)
@@ -214,7 +215,7 @@ class Endpoints:
     def _audit(self, request: Request, what: str, *about: object) -> None:
         """Log who changes what; all that a request can say is escaped."""
         said = what % tuple(map(repr, about))
-        logger.info("%r at %r %s", who(request), address_of(request), said)
+        say(logger, logging.INFO, "%r at %r %s", who(request), address_of(request), said)
 
 
 def who(request: Request) -> str:

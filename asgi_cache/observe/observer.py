@@ -11,6 +11,7 @@ from logging import INFO
 from typing import Any, Final, Protocol, TypeVar
 
 from asgi_cache.observe.events import KINDS, LOGGERS, Event, Kind
+from asgi_cache.observe.saying import printable, say
 from asgi_cache.observe.tally import UNSEEN, Hits, Tally, is_logged
 from asgi_cache.outcome import Outcome
 
@@ -161,7 +162,10 @@ class Observer:
         return end
 
     def tell(self, name: str, error: BaseException | None = None, /, **fields: object) -> None:
-        """Log an event, one of `KINDS`, with its *fields*, and tell it to who listens."""
+        """Log an event, one of `KINDS`, with its *fields*, and tell it to who listens.
+
+        Text in them is made `printable`, wherever it may come from.
+        """
         kind = KINDS[name]
         logger = LOGGERS[kind.logger]
         if logger.isEnabledFor(kind.level) and not self._is_left_out(name, kind):
@@ -171,9 +175,10 @@ class Observer:
             message = kind.message + _LEFT_OUT if said.get("left_out") else kind.message
             extra = {"event": name, **said}
             filling = (said,) if said else ()
-            logger.log(kind.level, message, *filling, exc_info=error, extra=extra, stacklevel=2)
+            say(logger, kind.level, message, *filling, error=error, extra=extra, stacklevel=2)
         if self._listeners and kind.level >= INFO:
-            self._pass_on(Event(name, self._clock(), fields))
+            shown = {each: printable(value) for each, value in fields.items()}
+            self._pass_on(Event(name, self._clock(), shown))
 
     def _is_left_out(self, name: str, kind: Kind) -> bool:
         """Whether it is enough to count this one, as another was told of a moment ago."""

@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from asgi_cache.errors import CorruptRecord
+from asgi_cache.observe.saying import say
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.stores.base import Record
@@ -164,7 +165,9 @@ def _decompressor(coding: Coding) -> tuple[Any, type[Exception]]:
 @cache
 def _warn() -> None:
     """Say once that processes do not find what others store."""
-    logger.warning(
+    say(
+        logger,
+        logging.WARNING,
         "Redis has records compressed with zstd, which count as absent here: "
-        "install asgi-cache[zstd], as in the process that stored them"
+        "install asgi-cache[zstd], as in the process that stored them",
     )

@@ -31,7 +31,7 @@ demo: $(STAMP)demo ## Show the cache in front of an example app (SERVE=1: leave 
 	@$(BIN)/python -m asgi_cache.demo
 
 test: $(STAMP)test ## Run the tests with coverage (ARGS="tests/policy -x": only some, without)
-	@sh tests/ensure.sh redis-server chromium
+	@sh tests/ensure.sh redis-server $(if $(findstring not slow,$(ARGS)),,chromium)
 	@$(if $(ARGS),,sh tests/policy/each-alone.sh $(BIN)/python)
 	@$(BIN)/python -m pytest -q $(or $(ARGS),--cov)
 

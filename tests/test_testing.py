@@ -313,6 +313,7 @@ def test_the_fixtures_work_as_the_page_shows_them(pytester):
     done.assert_outcomes(passed=4)
 
 
+@pytest.mark.slow
 def test_the_kit_asks_whose_cache_it_is_to_control(pytester):
     """That of nobody would let tests pass that share what the app has stored."""
     pytester.makepyfile("def test_kit(cache_kit): ...")
@@ -321,6 +322,7 @@ def test_the_kit_asks_whose_cache_it_is_to_control(pytester):
     done.stdout.fnmatch_lines("cache_kit controls your app's Cache: write a fixture *")
 
 
+@pytest.mark.slow
 def test_runs_without_the_fixtures_import_nothing_of_the_package(pytester):
     """They are no slower for it, and its coverage can be measured."""
     pytester.makepyfile("""

@@ -13,6 +13,8 @@ from asgi_cache import Cache, CacheMiddleware
 from asgi_cache.admin.app import DASHBOARD
 from tests.admin.browsing import DESK, PATIENCE, PHONE, headless, opened_tab, served
 
+pytestmark = pytest.mark.slow  # a browser has to be there
+
 TOKEN = "a-token-of-some-length"
 
 VIEWS = ("Overview", "Routes", "Entries", "Purge", "Explain", "Rules")

@@ -67,6 +67,7 @@ def test_the_demo_shows_that_all_is_as_expected():
     assert_complete(run_demo(), len(STEPS))
 
 
+@pytest.mark.slow
 def test_the_demo_shows_what_two_processes_share():
     """In Redis there is one step more."""
     with running_redis() as redis:
@@ -74,6 +75,7 @@ def test_the_demo_shows_what_two_processes_share():
     assert_complete(demo, len(STEPS) + 1)
 
 
+@pytest.mark.slow
 def test_the_app_without_a_cache_fails_the_first_step():
     """The walk verifies what it shows, so it can fail."""
     demo = run_demo(STORE="none")
@@ -107,6 +109,7 @@ def without(field: str, pattern: str) -> dict[str, object]:
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_cache_that_is_set_up_wrongly_is_noticed(database, monkeypatch, rules, failure):
     """Each step fails when what it shows is not so."""
     monkeypatch.chdir(ROOT)
@@ -176,6 +179,7 @@ def test_a_row_of_the_table():
     assert len(row) == len(table.HEADING)
 
 
+@pytest.mark.slow
 def test_a_walk_that_is_interrupted_leaves_nothing_behind(tmp_path):
     """Ctrl-C stops the server too, and removes the database."""
     with started(*AS_A_MODULE, TMPDIR=str(tmp_path)) as demo:

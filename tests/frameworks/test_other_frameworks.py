@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import runpy
 from pathlib import Path
 
@@ -15,6 +16,16 @@ from tests.frameworks.beside import HIT, MISS, what_became
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _logging():
+    """Leave logging as it was: Litestar sets the root logger up for itself."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(params=["litestar_app.py", "quart_app.py"])

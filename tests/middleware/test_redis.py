@@ -177,6 +177,7 @@ async def test_a_purge_in_one_process_is_seen_in_the_other(process):
 
 async def test_the_log_says_once_that_redis_is_away_and_once_that_it_is_back(process, caplog):
     """Not once a request."""
+    caplog.set_level("WARNING", "asgi_cache")
     with running_redis() as server:
         cache = process(App(), server.url + "?local=0")
         server.stop()

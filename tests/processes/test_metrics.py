@@ -103,7 +103,7 @@ def running(directory, *options):
         assert process.wait(FOREVER) in {0, -signal.SIGTERM}
 
 
-@pytest.mark.parametrize("lifespan", ["on", "off"])
+@pytest.mark.parametrize("lifespan", [pytest.param("on", marks=pytest.mark.slow), "off"])
 def test_b32_a_worker_dies_and_its_counts_survive(tmp_path, lifespan):
     """What a killed worker has counted is scraped on, to the last request before the bound."""
     draw = random.Random(2026)

@@ -305,6 +305,7 @@ def page_blocks() -> dict[str, str]:
     return dict(re.findall(r'```python title="(\S+)"\n(.*?)```', page, re.DOTALL))
 
 
+@pytest.mark.slow
 def test_the_fixtures_work_as_the_page_shows_them(pytester):
     """A user's test file, with warnings as errors, in a run of its own."""
     for name, source in page_blocks().items():

@@ -53,6 +53,7 @@ def test_stats_are_watched_until_ctrl_c(asked, shop):
     assert TOKEN not in watching.said
 
 
+@pytest.mark.slow
 def test_stats_are_watched_in_a_pipe_line_by_line(shop):
     """A program reads an object from each line, until it has had enough."""
     variables = {"ASGI_CACHE_ADMIN_URL": f"{shop.url}/cache-admin", "ASGI_CACHE_ADMIN_TOKEN": TOKEN}

@@ -60,6 +60,7 @@ def test_a_thousand_urls_are_warmed_once_each_though_ctrl_c_comes_between(shop, 
     assert shop.get(paths[-1], **{"Cache-Control": "only-if-cached"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_waits_for_nothing(shop, tmp_path):
     """What was under way then is done again: it may not have been stored."""
     urls = written(tmp_path / "urls", ["/products/1", "/endless"])

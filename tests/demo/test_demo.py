@@ -122,6 +122,7 @@ def test_a_cache_that_is_set_up_wrongly_is_noticed(database, monkeypatch, rules,
         walk(Tour.of(client, database), STEPS)
 
 
+@pytest.mark.slow
 def test_a_store_that_does_not_answer_is_one_line():
     """The cache would go on without its store, but the demo would show nothing."""
     port = free_port()
@@ -151,6 +152,7 @@ runpy.run_module("asgi_cache.demo", run_name="__main__")
     assert demo.stdout == "The demo needs fastapi and uvicorn: pip install 'asgi-cache[demo]'\n"
 
 
+@pytest.mark.slow
 def test_a_server_that_is_left_running_ends_with_ctrl_c():
     """It says what to ask it, and answers that."""
     with started(*AS_A_MODULE, SERVE="1") as server:

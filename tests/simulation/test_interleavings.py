@@ -19,6 +19,8 @@ SEED = os.environ.get("SIMULATION_SEED")
 EACH = 50
 STARTS = [int(SEED)] if SEED else [EACH * n for n in range(5 * SCALE)]
 COUNT = 1 if SEED else EACH
+GATED = 3 * EACH if SEED is None else float("inf")
+"""The seed from which on schedules take longer than a gate can wait for."""
 
 EXAMPLES = 60 * SCALE
 
@@ -30,7 +32,10 @@ def _quiet(caplog):
     caplog.set_level("CRITICAL", "asyncio")
 
 
-@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    "start",
+    [pytest.param(start, marks=pytest.mark.slow if start >= GATED else ()) for start in STARTS],
+)
 def test_no_schedule_breaks_a_promise(start):
     """Nothing is older than a purge allows, another's, cut off, made twice or left behind."""
     for seed in range(start, start + COUNT):

@@ -181,6 +181,7 @@ async def works_again(store):
     return failures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topology", ["sentinels", "cluster"])
 @pytest.mark.parametrize("fault", ["killed", "hung"])
 async def test_b12_primary_is_lost_under_load(request, topology, fault):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from starlette.types import Scope
 
@@ -16,9 +16,9 @@ from asgi_cache.policy.fields import Fields, name_of
 from asgi_cache.policy.message import Response
 from asgi_cache.policy.received import Received
 from asgi_cache.policy.reuse import Reuse, assess
-from asgi_cache.policy.rule import Rule
 from asgi_cache.policy.storing import forbidding_clause
 from asgi_cache.request_body import Nobody
+from asgi_cache.rules import stated_in
 from asgi_cache.services import Services
 from asgi_cache.targets import Target
 
@@ -112,12 +112,7 @@ def _rule_of(target: Target) -> str:
         return "none: what the app itself marks with explicit freshness is stored"
     if target.rule is None:
         return f"{target.pattern}: never"
-    default = Rule()
-    stated = [
-        f"{field.name}={getattr(target.rule, field.name)!r}"
-        for field in fields(Rule)
-        if getattr(target.rule, field.name) != getattr(default, field.name)
-    ]
+    stated = [f"{name}={value!r}" for name, value in stated_in(target.rule).items()]
     whose = f" (by {target.said_by})"
     return f"{target.pattern}{whose}: {', '.join(stated) or 'all as by default'}"
 

@@ -214,12 +214,17 @@ def _check_reachable(pattern: Pattern, earlier: list[Pattern], where: str) -> No
             )
 
 
+def stated_in(rule: Rule, base: Rule = _DEFAULT) -> dict[str, Any]:
+    """Return the fields in which *rule* is not as *base*, which is one that says nothing."""
+    every = {field.name: getattr(rule, field.name) for field in fields(Rule)}
+    return {name: value for name, value in every.items() if value != getattr(base, name)}
+
+
 def _stated_fields(value: object, where: str) -> Mapping[str, object]:
     """Return what a rule says by itself, still unread; a duration says its ``ttl``."""
     match value:
         case Rule():
-            every = {field.name: getattr(value, field.name) for field in fields(Rule)}
-            return {n: v for n, v in every.items() if v != getattr(_DEFAULT, n)}
+            return stated_in(value)
         case Mapping():
             return cast("Mapping[str, object]", value)
         case str() | int() | float() | timedelta() if not isinstance(value, bool):

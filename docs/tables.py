@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from asgi_cache import config
+from asgi_cache.advisor.deciding import KINDS as KINDS_OF_ROUTES
 from asgi_cache.cli import failing
 from asgi_cache.cli.failing import Exit
 from asgi_cache.cli.parser import make_parser
@@ -44,6 +45,7 @@ PAGES = (
     "docs/reference/settings.md",
     "docs/reference/cache-status.md",
     "docs/reference/logging.md",
+    "docs/how-to/advise.md",
     "docs/reference/command-line.md",
     "docs/reference/rfc9111.md",
     "docs/reference/metrics.md",
@@ -114,6 +116,7 @@ def tables() -> dict[str, str]:
         "limits": limits(),
         "differences": differences(),
         "events": events(),
+        "kinds": table(("kind", "advice", "why"), kinds()),
         "metrics": metrics(),
         "results": table(
             ("result", "the request was"), [(f"`{n}`", t) for n, t in RESULTS.items()]
@@ -163,6 +166,11 @@ def metrics() -> str:
         several = SEVERAL.get(metric.several, "")
         rows.append((f"`{metric.exposed}`", metric.kind, labels, metric.help + several))
     return table(("metric", "kind", "labels", "what it says"), rows)
+
+
+def kinds() -> list[tuple[str, str, str]]:
+    """Return what the advisor can say of a route, in the order in which it rules kinds out."""
+    return [(f"`{name}`", kind.advice, kind.why) for name, kind in KINDS_OF_ROUTES.items()]
 
 
 def events() -> str:

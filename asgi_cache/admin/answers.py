@@ -154,15 +154,6 @@ class BreakerState:
     """It was opened here, and stays so."""
 
 
-def plain(value: Any) -> Any:
-    """Return *value* as JSON has it."""
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, tuple | list) else value
-
-
 def schema_of(hint: Any) -> Any:
     """Return JSON Schema for what a type's values are in JSON."""
     if hint in _PLAIN:

@@ -25,7 +25,6 @@ from asgi_cache.admin.answers import (
     StatedRule,
     Warmed,
     WarmedAll,
-    plain,
 )
 from asgi_cache.admin.events import Streams
 from asgi_cache.admin.inventory import Inventory
@@ -33,11 +32,13 @@ from asgi_cache.admin.problems import Unprocessable
 from asgi_cache.admin.steered import Steered
 from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
 from asgi_cache.observe.observer import Purged as Ordered
+from asgi_cache.observe.plain import plain
 from asgi_cache.observe.saying import say
 from asgi_cache.observe.summary import summary
 from asgi_cache.ordering import Orders
 from asgi_cache.policy.key import KEY_BYTES
 from asgi_cache.policy.rule import Rule
+from asgi_cache.rules import stated_in
 from asgi_cache.selecting import Named, Selectors
 from asgi_cache.services import Services
 from asgi_cache.stores.breaker import Breaker
@@ -53,9 +54,6 @@ NAMES_SHOWN: Final = 20
 
 NO_KEY: Final = bytes(KEY_BYTES)
 """Under which nothing is stored."""
-
-_DEFAULT: Final = Rule()
-
 
 Parts: TypeAlias = Callable[[], tuple[Selectors, Services]]
 """Returns what the cache is made of now: for a test it exchanges that."""
@@ -241,9 +239,5 @@ def _shown(named: Named) -> dict[str, object]:
 
 
 def _stated(pattern: str, rule: Rule | None, said_by: str) -> StatedRule:
-    stated = {
-        field.name: getattr(rule, field.name)
-        for field in fields(Rule)
-        if rule is not None and getattr(rule, field.name) != getattr(_DEFAULT, field.name)
-    }
+    stated = {} if rule is None else stated_in(rule)
     return StatedRule(pattern, rule is None, stated, said_by)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from asgi_cache.admin.answers import Entries, Entry, Purged, plain
+from asgi_cache.admin.answers import Entries, Entry, Purged
 from asgi_cache.admin.problems import Unprocessable
+from asgi_cache.observe.plain import plain
 from asgi_cache.policy.fields import combined
 from asgi_cache.policy.message import StoredResponse
 from asgi_cache.services import Services

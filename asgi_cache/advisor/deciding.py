@@ -69,8 +69,6 @@ KINDS: Final = MappingProxyType(
 )
 """The kinds of routes, in the order in which they are ruled out."""
 
-STORED: Final = frozenset({"personal", "dynamic", "semi-static", "static"})
-
 NEVER: Final = frozenset({"secret", "volatile"})
 """Kinds of which a rules file says that they are never stored."""
 

@@ -110,10 +110,6 @@ class Learned:
     """Bytes of all bodies."""
     declared: set[str] = field(default_factory=set[str])
     """The fields by which the app says that responses vary."""
-    changes: int = 0
-    """Times that a key had another body than the last time."""
-    explained: int = 0
-    """How many of them a write came before."""
     factors: dict[str, Factor] = field(default_factory=dict[str, Factor])
     shared: Curve = field(default_factory=Curve)
     """Had one response served all users."""
@@ -204,21 +200,16 @@ class Learned:
         self._last[key] = _Last(read.body, now)
         if last is None:
             return
-        has_changed, was_written = last.body != read.body, False
         for relation in self._relations(read, writes):
             if relation.last_write(read.params) > last.at:
-                relation.note(has_changed=has_changed)
-                was_written = was_written or relation.is_accepted
+                relation.note(has_changed=last.body != read.body)
                 if relation.is_new:
                     relation.is_new = False
                     self._begin_anew()
-        self.changes += has_changed
-        self.explained += has_changed and was_written
 
     def _begin_anew(self) -> None:
         """Play ttls through by what is known now; what was counted before was another cache."""
         self.shared, self.own = Curve(), Curve()
-        self.changes = self.explained = 0
 
     def _relations(self, read: Read, writes: Writes) -> Iterable[Relation]:
         """Return how each write that was seen may concern this route."""

@@ -62,7 +62,6 @@ def _overview(plain: Mapping[str, Any], former: Mapping[str, Any] | None) -> dic
     if former is not None and plain["at"] > former["at"]:
         more = totals["requests"] - former["totals"]["requests"]
         requests += f", {more / (plain['at'] - former['at']):,.1f} a second"
-    others = f" and {plain['processes'] - 1} more" if plain["processes"] > 1 else ""
     rows: dict[str, object] = {
         "requests": requests,
         "hit ratio": said(percent(totals["hit_ratio"]), "bold green"),
@@ -73,7 +72,7 @@ def _overview(plain: Mapping[str, Any], former: Mapping[str, Any] | None) -> dic
         f"{size(store['budget'])}, {store['evicted']:,} evicted",
         "runs": f"{flights['under_way']} under way, {flights['joined']:,} requests joined one",
         "purges": f"{plain['purges']:,}, {plain['invalidations']:,} by unsafe requests",
-        "process": f"{plain['process']}{others}, for {seconds(plain['uptime'])}",
+        "process": f"{plain['process']}, for {seconds(plain['uptime'])}",
     }
     server = store["server"]
     if server is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,9 @@ from asgi_cache.cli.parser import Given
 from asgi_cache.cli.screen import Screen, said, seconds, size, table
 from asgi_cache.config import base_rule, compile_rules
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.observe.plain import plain
 from asgi_cache.policy.rule import Rule
+from asgi_cache.rules import stated_in
 from asgi_cache.stores.urls import shown
 
 _DURATIONS: Final = frozenset({"ttl", "client_ttl", "stale_while_revalidate", "stale_if_error"})
@@ -38,33 +39,27 @@ def check(given: Given, screen: Screen) -> int:
     settings = cache.settings
     rules = [(p.text, rule) for p, rule in compile_rules(settings).entries]
     base = base_rule(settings)
-    plain = {
+    checked = {
         "file": str(given.file),
         "store": shown(settings.store),
         "namespace": settings.namespace,
         "rules": [_plain(pattern, rule, base) for pattern, rule in rules],
     }
-    screen.answer(plain, _heading(given.file, plain), *([_table(rules, base)] if rules else []))
+    screen.answer(checked, _heading(given.file, checked), *([_table(rules, base)] if rules else []))
     return Exit.DONE
 
 
 def _plain(pattern: str, rule: Rule | None, base: Rule) -> dict[str, Any]:
-    stated = {} if rule is None else _stated(rule, base)
-    return {"pattern": pattern, "never": rule is None, "stated": stated}
+    stated = {} if rule is None else stated_in(rule, base)
+    return {"pattern": pattern, "never": rule is None, "stated": plain(stated)}
 
 
-def _stated(rule: Rule, base: Rule) -> dict[str, Any]:
-    """Return the fields in which *rule* is not as all others are, as JSON has them."""
-    every, usual = asdict(rule), asdict(base)
-    return {f.name: every[f.name] for f in fields(Rule) if every[f.name] != usual[f.name]}
-
-
-def _heading(file: Path, plain: dict[str, Any]) -> Text:
-    count = len(plain["rules"])
+def _heading(file: Path, checked: dict[str, Any]) -> Text:
+    count = len(checked["rules"])
     rules = "no rules: only what the app marks with explicit freshness is stored"
     if count:
         rules = f"{count} {'rules' if count > 1 else 'rule'}, of which the first that matches holds"
-    store = f"store {plain['store']}, namespace {plain['namespace']}"
+    store = f"store {checked['store']}, namespace {checked['namespace']}"
     return Text.assemble(said(file, "bold"), said(f" is in order: {store}; {rules}."))
 
 
@@ -74,7 +69,7 @@ def _table(rules: list[tuple[str, Rule | None]], base: Rule) -> Table:
         if rule is None:
             made.add_row(said(pattern), said("never", "red"))
             continue
-        more = _stated(rule, base)
+        more = stated_in(rule, base)
         ttl, public = more.pop("ttl", rule.ttl), more.pop("public", rule.public)
         fresh = "as the app says" if ttl is None else f"{seconds(ttl)}, unless the app says"
         also = "; ".join(f"{name} {_worded(name, value)}" for name, value in more.items())

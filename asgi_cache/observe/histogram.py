@@ -40,11 +40,6 @@ class Histogram:
         self.counts[-1] += len(seconds) - passed
         self.total += sum(seconds)
 
-    def plus(self, other: Histogram) -> Histogram:
-        """Return one that has counted what both have."""
-        counts = [own + theirs for own, theirs in zip(self.counts, other.counts, strict=True)]
-        return Histogram(counts, self.total + other.total)
-
     def is_as(self, other: object) -> bool:
         """Whether *other* is one that has counted the same."""
         if not isinstance(other, Histogram):
@@ -77,7 +72,3 @@ class Histogram:
                 return min(bound, lower + (bound - lower) * (rank - passed) / count)  # rounding
             passed, lower = passed + count, bound
         return lower if self.count else None
-
-    def to_plain(self) -> dict[str, object]:
-        """Return it as JSON has it."""
-        return {"counts": list(self.counts), "sum": self.total}

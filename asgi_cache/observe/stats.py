@@ -1,16 +1,16 @@
 """What a cache has counted, at one moment: for Prometheus, the admin pages and whoever asks.
 
-Everything here can be written as JSON and read back, and added up over processes (`merging`).
+Everything here can be written as JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from types import UnionType
-from typing import Any, Final, cast, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from asgi_cache.observe.histogram import BOUNDS, Histogram
+from asgi_cache.observe.plain import plain
 from asgi_cache.observe.tally import Tally
 from asgi_cache.outcome import RESULTS
 
@@ -19,10 +19,6 @@ FAILURES: Final = ("timeout", "refused", "lost", "circuit-open")
 
 ANSWERED_HERE: Final = ("hit", "stale")
 """Results of requests that were answered from the store."""
-
-
-def _histogram() -> Histogram:
-    return Histogram()
 
 
 def hit_ratio(results: Mapping[str, int]) -> float | None:
@@ -49,11 +45,11 @@ class RouteStats:
     renewed: int = 0
     """Stored responses that the app has said are still good."""
     bytes_stored: int = 0
-    cached: Histogram = field(default_factory=_histogram)
+    cached: Histogram = field(default_factory=Histogram)
     """Response times of what was answered without the app."""
-    forwarded: Histogram = field(default_factory=_histogram)
+    forwarded: Histogram = field(default_factory=Histogram)
     """Response times of what the app was asked for."""
-    app: Histogram = field(default_factory=_histogram)
+    app: Histogram = field(default_factory=Histogram)
     """The app's own time for each response that it made."""
 
     @classmethod
@@ -114,7 +110,7 @@ class ServerStats:
     operations: int = 0
     """Round trips that were tried."""
     failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
-    seconds: Histogram = field(default_factory=_histogram)
+    seconds: Histogram = field(default_factory=Histogram)
     """How long they took that were answered."""
     breaker: str = "closed"
     opened: int = 0
@@ -183,9 +179,8 @@ class Stats:
     at: float
     """When this was; in seconds since the epoch."""
     uptime: float
-    """Seconds since the cache was made: since the first one was, of several."""
+    """Seconds since the cache was made."""
     process: str
-    processes: int = 1
     routes: tuple[RouteStats, ...] = ()
     values: dict[str, int] = field(default_factory=dict[str, int])
     """How many look-ups of values came to each result."""
@@ -205,49 +200,4 @@ class Stats:
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {"bounds": list(BOUNDS), **_plain(self)}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Stats:
-        """Read what `to_plain` has written.
-
-        Raises:
-            ValueError: It is nothing of the kind, or of another version.
-        """
-        if plain.get("bounds") != list(BOUNDS):
-            raise ValueError("these are no counts of a cache, or of another version of it")
-        try:
-            return cast("Stats", _read(cls, plain))
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"these are no counts of a cache: {error}") from None
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case Histogram():
-            return value.to_plain()
-        case dict():
-            return {str(key): _plain(each) for key, each in value.items()}
-        case tuple():
-            return [_plain(each) for each in value]
-        case None | str() | int() | float():
-            return value
-        case _:
-            return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-
-
-def _read(hint: Any, plain: Any) -> Any:
-    """Return *plain* as *hint* says that it was."""
-    if hint is Histogram:
-        return Histogram(plain["counts"], plain["sum"])
-    if is_dataclass(hint) and isinstance(hint, type):
-        hints = get_type_hints(hint)
-        return hint(**{f.name: _read(hints[f.name], plain[f.name]) for f in fields(hint)})
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is tuple:
-        return tuple(_read(arguments[0], each) for each in plain)
-    if origin is dict:
-        return {arguments[0](key): _read(arguments[1], each) for key, each in plain.items()}
-    if origin is UnionType:
-        return None if plain is None else _read(arguments[0], plain)
-    return hint(plain)
+        return {"bounds": list(BOUNDS), **plain(self)}

@@ -81,5 +81,6 @@ app = Starlette(
 
 if __name__ == "__main__":
     listening = socket.socket(fileno=int(sys.argv[1]))
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+    # httptools, where it is installed, has uvicorn refuse the field with a control character.
+    config = uvicorn.Config(app, http="h11", log_level="warning", timeout_graceful_shutdown=2)
     uvicorn.Server(config).run(sockets=[listening])

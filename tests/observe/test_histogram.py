@@ -51,12 +51,13 @@ def test_quantiles_are_in_the_right_bucket(seconds):
 
 
 @given(durations, durations)
-def test_sums(first, second):
-    """Two histograms add up to that of all durations."""
-    both, joint = counted(first).plus(counted(second)), counted(first + second)
-    assert both.counts == joint.counts
-    assert both.total == pytest.approx(joint.total)
-    assert both.count == len(first) + len(second)
+def test_many_at_once(first, second):
+    """Durations that are counted together are counted as one by one."""
+    together, one_by_one = counted(first), counted(first + second)
+    together.note_all(list(second))
+    assert together.counts == one_by_one.counts
+    assert together.total == pytest.approx(one_by_one.total)
+    assert together.count == len(first) + len(second)
 
 
 def test_nothing_has_no_mean():

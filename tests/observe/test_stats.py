@@ -1,4 +1,4 @@
-"""What was counted, written down, read back and added up."""
+"""What was counted, written down, and what follows from it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from asgi_cache.observe.histogram import Histogram
-from asgi_cache.observe.merging import merged
+from asgi_cache.observe.histogram import BOUNDS, Histogram
 from asgi_cache.observe.stats import (
     LogStats,
     MemoryStats,
@@ -37,52 +36,14 @@ STATS = Stats(
 )
 
 
-def test_they_can_be_written_and_read():
-    """JSON brings back what was written."""
-    text = json.dumps(STATS.to_plain())
-    assert Stats.from_plain(json.loads(text)).to_plain() == STATS.to_plain()
-
-
-@pytest.mark.parametrize(
-    "plain",
-    [
-        pytest.param({}, id="nothing"),
-        pytest.param({"bounds": [1, 2]}, id="other-bounds"),
-        pytest.param({**STATS.to_plain(), "routes": [{}]}, id="a-route-of-nothing"),
-        pytest.param({**STATS.to_plain(), "at": None}, id="no-time"),
-    ],
-)
-def test_what_is_no_count_is_refused(plain):
-    """Other JSON is refused, in words."""
-    with pytest.raises(ValueError, match="no counts of a cache"):
-        Stats.from_plain(plain)
-
-
-def test_processes_add_up():
-    """Counts add up, the latest time counts, and the worst state of a breaker."""
-    other = replace(
-        STATS,
-        at=2000.0,
-        process="b:2",
-        routes=(ROUTE, RouteStats("/b", {"miss": {200: 1}})),
-        store=replace(STATS.store, server=replace(SERVER, breaker="closed")),
-    )
-    both = merged([STATS, other])
-    assert (both.at, both.process, both.processes) == (2000.0, "a:1, b:2", 2)
-    assert [(each.route, each.total) for each in both.routes] == [("/a", 20), ("/b", 1)]
-    assert both.routes[0].cached.counts[1] == 4
-    assert (both.store.entries, both.store.kind) == (2, "tiered")
-    assert both.store.server.breaker == "open"
-    assert both.store.server.memory == MemoryStats(10, 0, 3)
-    assert (both.purges, both.log.position, both.public_conflicts) == (6, 7, {"/a": 2})
-
-
-def test_one_process_is_itself():
-    """What nothing is added to stays as it is."""
-    assert merged([STATS]) is STATS
-    alone = replace(STATS, store=replace(STATS.store, server=None))
-    assert merged([alone, STATS]).store.server == SERVER
-    assert merged([STATS, alone]).store.server == SERVER
+def test_they_can_be_written_as_json():
+    """Names and numbers are JSON, with the bounds that the counts of histograms belong to."""
+    written = json.loads(json.dumps(STATS.to_plain()))
+    assert written["bounds"] == list(BOUNDS)
+    (route,) = written["routes"]
+    assert route["requests"]["hit"] == {"200": 6, "304": 1}
+    assert route["cached"] == {"counts": TIMES.counts, "sum": TIMES.total}
+    assert written["store"]["server"]["memory"] == {"used": 10, "limit": 0, "evicted_keys": 3}
 
 
 def test_ratios_and_times():

@@ -93,8 +93,7 @@ class Page {
 
   take(stats) {
     this.history.take(stats);
-    const processes = stats.processes > 1 ? `${stats.processes} processes` : stats.process;
-    setText(whence, `${plainly(processes)} · up ${seconds(Math.floor(stats.uptime))}`);
+    setText(whence, `${plainly(stats.process)} · up ${seconds(Math.floor(stats.uptime))}`);
     this.current.update?.();
   }
 

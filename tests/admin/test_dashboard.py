@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import expect
@@ -12,6 +13,7 @@ from starlette.routing import Mount, Route
 from asgi_cache import Cache, CacheMiddleware
 from asgi_cache.admin.app import DASHBOARD
 from tests.admin.browsing import DESK, PATIENCE, PHONE, headless, opened_tab, served
+from tests.observe.load import after_the_load
 
 pytestmark = pytest.mark.slow  # a browser has to be there
 
@@ -171,6 +173,36 @@ def test_routes_are_sorted_by_each_column(tab, site):
         head.get_by_role("button").click()
         expect(head).to_have_attribute("aria-sort", other)
         assert routes.locator("tbody th").all_inner_texts() == before[::-1]
+
+
+def test_what_is_shown_is_what_was_answered(browser):
+    """Of 10,000 requests over 20 routes the page shows each, as its header said."""
+    with ThreadPoolExecutor() as elsewhere:  # the browser's event loop is this thread's
+        cache, asked, said = elsewhere.submit(after_the_load).result()
+    expected = {
+        (route, result, "not seen" if result == "passed" else str(status)): count
+        for (route, result, status), count in said.items()
+    }
+    with served(cache.admin(token=TOKEN)) as here, opened_tab(browser) as tab:
+        tab.log_in(f"{here.url}/", TOKEN)
+        routes, shown = tab.view("Routes"), {}
+        lines = [line.split("\t") for line in routes.locator("tbody tr").all_inner_texts()]
+        assert {name: int(requests) for name, requests, *_ in lines} == dict(asked)
+        for route in asked:
+            routes.get_by_role("button", name=route, exact=True).click()
+            counts = tab.page.get_by_role("region", name="Requests by result and status")
+            counts.wait_for()
+            (_, *statuses), *rows = [
+                line.split("\t") for line in counts.locator("tr").all_inner_texts()
+            ]
+            for result, *numbers in rows:
+                shown |= {
+                    (route, result, status): int(number)
+                    for status, number in zip(statuses, numbers, strict=True)
+                    if number != "0"
+                }
+            tab.page.keyboard.press("Escape")
+    assert shown == expected
 
 
 def test_hostile_text_stays_text(tab, site):

@@ -205,6 +205,28 @@ def test_what_is_shown_is_what_was_answered(browser):
     assert shown == expected
 
 
+@pytest.mark.parametrize(
+    ("process", "uptime", "known"),
+    [
+        pytest.param("one", 11.0, 1, id="goes-on"),
+        pytest.param("two", 11.0, 0, id="another-worker"),
+        pytest.param("one", 1.0, 0, id="begun-anew"),
+    ],
+)
+def test_counts_of_two_workers_are_not_taken_for_one(tab, process, uptime, known):
+    """A stream that is followed by another worker's shows no requests that nobody sent."""
+    route = {"route": "/a", "requests": {"hit": {"200": 5}}, "bytes_served": 5}
+    first = {"at": 1.0, "uptime": 10.0, "process": "one", "bounds": [], "routes": [route]}
+    second = {**first, "at": 2.0, "uptime": uptime, "process": process}
+    script = """async (samples) => {
+        const { History } = await import("./static/history.js");
+        const history = new History();
+        for (const stats of samples) history.take(stats);
+        return history.points.length;
+    }"""
+    assert tab.page.evaluate(script, [first, second]) == known
+
+
 def test_hostile_text_stays_text(tab, site):
     """URLs, tags, fields, bodies and users are shown letter by letter, and are inert."""
     path = f"/pages/{HOSTILE}"

@@ -10,6 +10,10 @@ const SMOOTH = 10;
 /* Seconds between the samples that have each route; they are larger. */
 const STRIDE = 5;
 
+/* Whether what is counted goes on: another worker, or one that began anew, counts for itself. */
+const isSame = (later, earlier) =>
+  later.process === earlier.process && later.uptime >= earlier.uptime;
+
 export class History {
   #points = [];
   #samples = [];
@@ -24,7 +28,7 @@ export class History {
     const sample = { at: stats.at, stats, routes, total: sum([...routes.values()]) };
     const before = this.latest;
     if (before && stats.at <= before.at) return;
-    if (before && stats.uptime < before.stats.uptime) this.#forget();
+    if (before && !isSame(stats, before.stats)) this.#forget();
     else if (before) this.#note(sample, before);
     this.latest = sample;
     const last = this.#samples.at(-1);

@@ -11,9 +11,9 @@ import asyncio
 import time
 from asyncio import Task
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from asgi_cache.backoff import full_jitter
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreUnavailable
@@ -25,7 +25,6 @@ from asgi_cache.stores.base import Held, LogReader, Page, Record, Store
 from asgi_cache.stores.breaker import Breaker, State
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.s3fifo import S3Fifo
-from asgi_cache.values import value
 
 DEFAULT_BYTES: Final = 64 * 1024 * 1024
 
@@ -49,12 +48,36 @@ _Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """What is left to do to the shared store, if it is begun at all."""
 
 
-@value
+@dataclass(slots=True, eq=False)
 class _Write:
-    """What was put under a key, or that it was deleted, on its way to the shared store."""
+    """What was put under a key last, or that it was deleted, on its way to the shared store.
+
+    Until it is begun, what is written next takes its place: nobody would see it there, and a
+    slow server would only fall further behind.
+    """
 
     record: Record | None
-    task: Task[None]
+    work: _Work
+    is_begun: bool = False
+    task: Task[None] = field(init=False)
+
+    def replace_by(self, record: Record | None, work: _Work) -> None:
+        """Write *record* instead."""
+        self.record, self.work = record, work
+
+    async def carry_out(self, former: Self | None) -> None:
+        """Do it after the *former* write to the same key, and try again if that may help."""
+        if former is not None:
+            await asyncio.wait([former.task])
+        self.is_begun = True
+        for pause in full_jitter(FIRST_PAUSE, RETRIES):
+            try:
+                return await self.work()
+            except (CircuitOpen, StoreRefused):  # it would not help
+                raise
+            except StoreUnavailable:
+                await asyncio.sleep(pause)
+        return await self.work()
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +92,7 @@ class TieredStore(Store):
     """Keeps what *shared* keeps in this process too, within a budget of bytes.
 
     What is stored is here at once; that it is stored in the shared store, too, is seen to
-    in the background, in the order in which it was asked for.
+    in the background: what was asked for last of a key is what will be there.
     """
 
     def __init__(
@@ -255,13 +278,20 @@ class TieredStore(Store):
         return write if write and write.task.get_loop() is asyncio.get_running_loop() else None
 
     def _write(self, key: bytes, record: Record | None, work: _Work) -> None:
-        """Do *work* on the shared store after what was asked of it before for *key*."""
-        former = self._on_its_way(key)
-        task = asyncio.get_running_loop().create_task(_after(former, work))
-        write = self._writes[key] = _Write(record, task)
+        """Do *work* on the shared store after what was begun there before for *key*."""
+        write = self._on_its_way(key)
+        if write is None or write.is_begun:
+            write = self._begin(key, _Write(record, work), after=write)
+        else:
+            write.replace_by(record, work)
         for lookup in self._lookups.get(key, ()):
             lookup.write = write
-        task.add_done_callback(partial(self._forget, key))
+
+    def _begin(self, key: bytes, write: _Write, after: _Write | None) -> _Write:
+        write.task = asyncio.get_running_loop().create_task(write.carry_out(after))
+        write.task.add_done_callback(partial(self._forget, key))
+        self._writes[key] = write
+        return write
 
     def _forget(self, key: bytes, task: Task[None]) -> None:
         write = self._writes.get(key)
@@ -269,16 +299,3 @@ class TieredStore(Store):
             del self._writes[key]
         if not task.cancelled():
             task.exception()  # whoever wants to know of it asks `landed`
-
-
-async def _after(former: _Write | None, work: _Work) -> None:
-    if former is not None:
-        await asyncio.wait([former.task])
-    for pause in full_jitter(FIRST_PAUSE, RETRIES):
-        try:
-            return await work()
-        except (CircuitOpen, StoreRefused):  # it would not help
-            raise
-        except StoreUnavailable:
-            await asyncio.sleep(pause)
-    return await work()

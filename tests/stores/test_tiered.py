@@ -319,6 +319,35 @@ class TestWrites:
         assert await admin.exists(NAME) == 0
         assert await here.store.get(KEY) is None
 
+    async def test_the_last_write_to_a_key_takes_the_place_of_those_that_wait(
+        self, here, server, admin
+    ):
+        """However much is written while the server is slow, two writes to a key are sent."""
+        await here.store.get(OTHER_KEY)
+        await admin.config_resetstat()
+        with server.hung():
+            for number in range(100):
+                await here.store.put(KEY, response_under(KEY, body=b"%d" % number), 60)
+                await turns()
+        await here.store.landed(KEY)
+        assert decode(KEY, await admin.get(NAME)).body == b"99"
+        assert (await commands_seen(admin))["set"] == 2
+
+    async def test_who_wrote_before_the_last_is_told_when_that_has_landed(
+        self, here, server, admin
+    ):
+        """What was overtaken is as good as stored once the write that overtook it is."""
+        await here.store.get(OTHER_KEY)
+        with server.hung():
+            for body in (b"1", b"2"):
+                await here.store.put(KEY, response_under(KEY, body=body), 60)
+                await turns()
+            landing = asyncio.create_task(here.store.landed(KEY))
+            await turns()
+            await here.store.put(KEY, response_under(KEY, body=b"3"), 60)
+        await landing
+        assert decode(KEY, await admin.get(NAME)).body == b"3"
+
     async def test_writes_to_several_keys_do_not_wait(self, here, server, admin):
         """Only what is written to the same key waits."""
         await here.store.get(OTHER_KEY)

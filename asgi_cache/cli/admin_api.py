@@ -33,13 +33,19 @@ class AdminApi:
         self.knows_store: bool = True
         """What it says is stored is what clients are answered with."""
         self._shown = shown(url)
+        if token and not (token.isascii() and token.isprintable() and " " not in token):
+            raise Failure(
+                Exit.USAGE,
+                "the token (--token or ASGI_CACHE_ADMIN_TOKEN) has characters that none has, such "
+                "as a line break at its end",
+            )
         fields = {"Authorization": f"Bearer {token}"} if token else {}
         base = url if url.endswith("/") else f"{url}/"
         try:
             self._client = httpx.AsyncClient(
                 base_url=base, headers=fields, timeout=_TIMEOUT, transport=transport
             )
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        except httpx.InvalidURL as error:
             raise Failure(Exit.USAGE, f"--url {self._shown}: {_why(error)}") from None
 
     async def __aenter__(self) -> Self:

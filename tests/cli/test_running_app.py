@@ -111,6 +111,16 @@ def test_a_wrong_token_is_one_line(asked, monkeypatch, shop, token):
     assert not token or token not in said.err
 
 
+@pytest.mark.parametrize("more", ["\n", " ", " x", "\x1b", "é"])
+def test_a_token_that_no_field_can_hold_is_not_shown(command, shop, monkeypatch, more):
+    """A line break at the end of a variable must not bring the secret into somebody's log."""
+    monkeypatch.setenv("ASGI_CACHE_ADMIN_TOKEN", f"a-secret-of-the-shop{more}")
+    said = command("stats", "--url", f"{shop.url}/cache-admin")
+    assert (said.code, said.out) == (Exit.USAGE, "")
+    assert "has characters that none has" in said.err
+    assert "a-secret-of-the-shop" not in said.err
+
+
 def test_advice_is_a_report_and_a_file_of_rules(asked, command, shop, tmp_path):
     """The file is one that check finds in order; what was printed as JSON can be read again."""
     for number in range(110, 114):

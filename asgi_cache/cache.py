@@ -169,8 +169,8 @@ class Cache(DataCache):
         """Return an app by which operators see what is stored, and purge it: to be mounted.
 
         It takes either a *token* that requests show as ``Authorization: Bearer``, or a *guard*,
-        which tells whether a request may be answered: it returns a name for the log, ``True``,
-        or what counts as false, or raises an ``HTTPException``.
+        which tells whether a request may be answered: it returns a name for the log, or ``True``,
+        or else refuses, if not by an ``HTTPException`` of its own.
 
         Raises:
             ConfigurationError: There is neither, or both; or the token is too short.

@@ -133,13 +133,17 @@ class Access:
     async def _asked(self, guard: Guard, request: Request) -> HTTPException | None:
         """Ask the app; where that fails, nobody is let in."""
         try:
-            said = guard(request)
-            said = await said if isawaitable(said) else said
+            answer = guard(request)
+            said: object = await answer if isawaitable(answer) else answer
         except HTTPException as error:
             return error
         except Exception as error:  # noqa: BLE001 - the app's own function lets nobody in
             say(logger, logging.ERROR, "the guard failed, and let nobody in", error=error)
             return HTTPException(403, "who asks could not be told")
+        if said and said is not True and not isinstance(said, str):  # such as an anonymous user
+            kind = type(said).__name__
+            say(logger, logging.ERROR, "the guard returned neither a name nor True: %r", kind)
+            said = False
         if not said:
             self._note_refusal(request)
             return HTTPException(403, "the guard does not let this request in")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
+from starlette.authentication import UnauthenticatedUser
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from asgi_cache import Cache, ConfigurationError
 from tests.admin.conftest import TOKEN
@@ -175,6 +177,14 @@ async def test_guard_lets_in_and_names(made, said, status, who, is_async):
     answer = await site.admin("/purge", said={"tags": ["x"]}, token=None)
     assert answer.status == status
     assert [each.by for each in site.cache.observer.recent_purges] == ([who] if who else [])
+
+
+@pytest.mark.parametrize("said", [UnauthenticatedUser(), Response(status_code=401), 1, object()])
+async def test_guard_that_returns_something_else_lets_nobody_in(made, caplog, said):
+    """An anonymous user, or a refusal that is returned, is no name, though it counts as true."""
+    answer = await made(guard=lambda request: said).admin("/stats")
+    assert answer.status == 403
+    assert f"neither a name nor True: '{type(said).__name__}'" in caplog.text
 
 
 async def test_guard_that_fails_lets_nobody_in(made, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
 
 import httpx
@@ -73,7 +74,11 @@ async def warmer(given: Given) -> AsyncGenerator[Warmer]:
         if given.user is not None:
             raise Failure(Exit.USAGE, "--user needs --app or --url: a client shows credentials")
         limits = httpx.Limits(max_connections=given.concurrency)
-        async with httpx.AsyncClient(timeout=_TIMEOUT, headers=fields, limits=limits) as client:
+        # With a cookie that an answer has set, all that follows would be made for that session.
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        async with httpx.AsyncClient(
+            timeout=_TIMEOUT, headers=fields, cookies=cookies, limits=limits
+        ) as client:
             yield _ByClient(client)
 
 

@@ -22,6 +22,8 @@ cache = Cache.from_config(os.environ.get("SHOP_CONFIG"), environ={})
 UNLUCKY = 13
 """The product of which there is nothing to be had."""
 
+COOKIE = {"Set-Cookie": "session=1"}
+
 asked: Counter[str] = Counter()
 ran: Counter[str] = Counter()
 
@@ -35,6 +37,8 @@ class Counting:
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
             asked[scope["path"]] += 1
+            if any(name == b"cookie" for name, _ in scope["headers"]):
+                asked["with a cookie"] += 1
         await self.app(scope, receive, send)
 
 
@@ -59,7 +63,7 @@ async def endless(request):
 async def cart(request):
     """Say something that is for one client only."""
     ran["/cart"] += 1
-    return PlainTextResponse("yours", headers={"Cache-Control": "private"})
+    return PlainTextResponse("yours", headers={"Cache-Control": "private", **COOKIE})
 
 
 async def counts(request):

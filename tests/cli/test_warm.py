@@ -100,6 +100,15 @@ def test_what_is_not_to_be_stored_is_named_with_the_reason(command, shop):
     assert f"{shop.url}/cart  200, uncacheable, private" in said.out
 
 
+def test_no_session_begins(command, shop):
+    """What is warmed after an answer that sets a cookie is for those who have none, too."""
+    urls = [shop.url + path for path in ("/cart", "/products/65", "/cart")]
+    command("warm", *urls, "--concurrency", "1")
+    asked = shop.counts()["asked"]
+    assert asked["/products/65"] == 1
+    assert "with a cookie" not in asked
+
+
 def test_restart_forgets_what_was_done(command, shop, tmp_path):
     """A list that is to be gone through anew need not be renamed."""
     urls = written(tmp_path / "urls", ["/products/22", f"/products/{UNLUCKY}"])

@@ -16,8 +16,10 @@ class Journal:
     nothing is lost whatever ends the process.
     """
 
-    def __init__(self, path: Path | None, whose: str) -> None:
+    def __init__(self, path: Path | None, whose: str, *, anew: bool = False) -> None:
         """Read what is at *path*, if that was noted for the same requests, which *whose* tells.
+
+        To begin *anew*, what was noted for any requests is removed.
 
         Raises:
             Failure: It was noted for others, or is something else.
@@ -27,13 +29,16 @@ class Journal:
         self._file: IO[str] | None = None
         self.done: set[str] = set()
         if path is not None and path.exists():
-            self._read(path)
+            self._read(path, anew=anew)
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Path, *, anew: bool) -> None:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         head = _object(lines[0]) if lines else {}
         if head.get("asgi-cache") != "warm":
             raise Failure(Exit.USAGE, f"{path}: is no state of asgi-cache warm: name another")
+        if anew:
+            path.unlink()
+            return
         if head.get("whose") != self._whose:
             raise Failure(
                 Exit.USAGE,

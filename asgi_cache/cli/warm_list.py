@@ -31,9 +31,7 @@ def warm(given: Given, screen: Screen) -> int:
     """Warm what is on the list."""
     urls = list(dict.fromkeys(_urls(given)))
     state = _state_of(given)
-    if given.restart and state is not None:
-        state.unlink(missing_ok=True)
-    journal = Journal(state, _whose(given))
+    journal = Journal(state, _whose(given), anew=given.restart)
     left = [url for url in urls if url not in journal.done]
     run = Run(len(urls), len(urls) - len(left))
     complete = False

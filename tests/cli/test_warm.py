@@ -117,6 +117,15 @@ def test_restart_forgets_what_was_done(command, shop, tmp_path):
     assert (json.loads(said.out)["before"], shop.counts()["asked"]["/products/22"]) == (0, 2)
 
 
+def test_restart_costs_nobody_a_file(command, tmp_path):
+    """It forgets what it has noted itself, and no list that a slip has named in its place."""
+    urls = written(tmp_path / "urls", ["http://127.0.0.1:1/x"])
+    said = command("warm", urls, "--state", urls, "--restart")
+    assert said.code == Exit.USAGE
+    assert "is no state of asgi-cache warm" in said.err
+    assert urls.exists()
+
+
 def test_a_state_of_other_requests_is_not_gone_on_with(command, shop, tmp_path):
     """What was stored for one user is not stored for another."""
     urls = written(tmp_path / "urls", ["/products/23", f"/products/{UNLUCKY}"])
@@ -187,9 +196,10 @@ def test_a_line_that_was_cut_short_says_nothing(tmp_path):
     assert Journal(path, "mine").done == {"http://h/1", "http://h/3"}
 
 
-def test_another_file_is_not_taken_for_a_state(tmp_path):
+@pytest.mark.parametrize("anew", [False, True])
+def test_another_file_is_not_taken_for_a_state(tmp_path, anew):
     """A slip must not cost anybody a file."""
     path = written(tmp_path / "letter", ["Dear Sir"])
     with pytest.raises(Failure, match="is no state of asgi-cache warm"):
-        Journal(path, "mine")
+        Journal(path, "mine", anew=anew)
     assert path.read_text() == "Dear Sir\n"

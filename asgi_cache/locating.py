@@ -15,7 +15,10 @@ def absolute(url: str, base: str = "") -> str:
         raise ValueError(f"{url!r} has characters that a URL has only escaped, such as %20")
     if base and url.startswith("/"):
         return base + url
-    split = urlsplit(url)
+    try:
+        split = urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"{url!r} is no URL: {error}") from None
     if not _has_port(split):
         raise ValueError(f"{url!r} has a port that is no number from 0 to 65535")
     if split.scheme not in {"http", "https"} or not split.netloc:

@@ -123,7 +123,7 @@ class AdminApi:
             content = {name: value for name, value in content.items() if value is not None}
         try:
             return await self._client.request(method, path, params=query, json=content)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise Failure(Exit.USAGE, f"--url {self._shown}: {_why(error)}") from error
         except httpx.HTTPError as error:
             raise Failure(

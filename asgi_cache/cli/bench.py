@@ -98,7 +98,7 @@ async def _ask(
     began_at = time.perf_counter()
     try:
         answer = await client.get(url, headers=fields)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
         raise Failure(Exit.USAGE, f"{url}: {error}") from error
     except httpx.HTTPError as error:
         measured.errors[str(error) or type(error).__name__] += 1

@@ -99,7 +99,7 @@ class _ByClient:
         """Ask as any client does."""
         try:
             answer = await self._client.get(url)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # no such host name
             return Warmed(url, stored=False, error=str(error) or type(error).__name__)
         return _of(url, outcome_of(answer.status_code, answer.headers.get("cache-status")))
 

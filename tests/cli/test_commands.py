@@ -196,6 +196,8 @@ def test_bench_compares_both_ways(command, shop):
         pytest.param(["explain", "/x", "--app", "nowhere:a"], 2, "No module", id="no-module"),
         pytest.param(["explain", "/x", "--app", "json:no"], 2, "json has no no", id="not-there"),
         pytest.param(["explain", "/x", "--app", "json:loads"], 2, "no CacheMidd", id="no-cache"),
+        pytest.param(["stats", "--url", "http://xn--/"], 2, "--url http://xn--/", id="no-host"),
+        pytest.param(["bench", "http://xn--/"], 2, "http://xn--/: ", id="bench-no-host"),
         pytest.param(["bench", "http://127.0.0.1:1/"], 3, "nothing answers", id="bench-nobody"),
     ],
 )

@@ -163,9 +163,20 @@ def test_nobody_who_answers_is_no_answer(command):
     assert "http://127.0.0.1:1/x  All connection attempts failed" in said.out
 
 
+def test_a_host_that_cannot_be_one_keeps_no_other_from_being_warmed(command, shop):
+    """Such as a name that no coding of names yields; it is told of in the end."""
+    said = command("warm", "http://xn--/", f"{shop.url}/products/66", "--json")
+    plain = json.loads(said.out)
+    assert (said.code, plain["stored"]) == (Exit.NO, 1)
+    (failed,) = plain["failed"]
+    assert failed["url"] == "http://xn--/"
+    assert failed["error"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        pytest.param(["http://[::1"], "'http://[::1' is no URL", id="no-address"),
         pytest.param(["/x"], "/x: cannot be read", id="a-path-without-a-host"),
         pytest.param(["no-such-file"], "no-such-file: cannot be read", id="no-file"),
         pytest.param(["http:///x"], "is not an absolute URL", id="no-host"),

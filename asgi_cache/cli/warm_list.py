@@ -64,6 +64,7 @@ def _urls(given: Given) -> Iterator[str]:
 def _lines(name: str) -> Iterable[str]:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        text = text.removeprefix("\ufeff")  # as some editors begin a file
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not text"
         raise Failure(Exit.USAGE, f"{name}: cannot be read: {why}") from error

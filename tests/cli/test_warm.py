@@ -100,6 +100,14 @@ def test_what_is_not_to_be_stored_is_named_with_the_reason(command, shop):
     assert f"{shop.url}/cart  200, uncacheable, private" in said.out
 
 
+def test_a_list_may_be_as_windows_writes_it(command, shop, tmp_path):
+    """With a byte order mark in front, and carriage returns."""
+    urls = tmp_path / "urls"
+    urls.write_bytes(b"\xef\xbb\xbf/products/62\r\n/products/63\r\n")
+    said = command("warm", urls, "--base", shop.url, "--json")
+    assert (said.code, json.loads(said.out)["stored"]) == (Exit.DONE, 2)
+
+
 def test_no_session_begins(command, shop):
     """What is warmed after an answer that sets a cookie is for those who have none, too."""
     urls = [shop.url + path for path in ("/cart", "/products/65", "/cart")]

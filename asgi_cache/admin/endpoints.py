@@ -106,9 +106,10 @@ class Endpoints:
 
     async def events(self, request: Request) -> Response:
         """Stream what happens."""
-        del request
         if self._streams.is_full:
             raise HTTPException(503, "as many listen as may", {"retry-after": "10"})
+        if request.method == "HEAD":  # whose client waits for nothing
+            return Response(media_type="text/event-stream")
         return StreamingResponse(self._streams.stream(), media_type="text/event-stream")
 
     async def explain(self, request: Request, **asked: Any) -> Any:

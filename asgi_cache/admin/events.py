@@ -47,6 +47,8 @@ class Streams:
     async def stream(self) -> AsyncGenerator[bytes]:
         """Yield events as they are sent, until the app is about to stop."""
         queue, ends_at = _Queue(), time.monotonic() + LONGEST
+        if self.is_full:  # others have come between the question and this
+            return
         self._open += 1
         with ExitStack() as stack:
             stack.callback(self._note_end)

@@ -79,6 +79,24 @@ async def test_too_many_listeners_are_sent_away(here, monkeypatch):
     assert (answer.status, answer["retry-after"]) == (503, "10")
 
 
+async def test_those_who_come_at_once_are_limited_too(streams):
+    """Whoever was let in before the others had begun finds a stream that has ended."""
+    many = [streams.stream() for _ in range(LISTENERS + 3)]
+    begun = [await anext(stream, None) for stream in many]
+    assert begun.count(None) == 3
+    for each in many:
+        await each.aclose()
+    assert not streams.is_full
+
+
+async def test_head_of_the_stream_ends_at_once(here):
+    """Its client is sent no event, and has the connection for the next request."""
+    with anyio.fail_after(5):
+        answer = await here.admin("/events", "HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer["content-type"].startswith("text/event-stream")
+
+
 async def test_stream_ends_when_the_server_is_told_to_stop(streams, monkeypatch):
     """The server waits for it, and would wait for ever."""
 

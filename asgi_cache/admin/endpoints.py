@@ -49,6 +49,9 @@ logger: logging.Logger = logging.getLogger("asgi_cache.admin")
 TRIAL: Final = 1.0
 """Seconds that a request waits for a server that is tried again."""
 
+LONGEST: Final = 25.0
+"""Seconds that the response to one URL may take: an endless one has no client who would leave."""
+
 NAMES_SHOWN: Final = 20
 """Names of each kind that are shown of one purge."""
 
@@ -170,11 +173,15 @@ class Endpoints:
         return plain(WarmedAll(tuple(await asyncio.gather(*map(one, urls)))))
 
     async def _warmed(self, url: str, user: str | None, headers: Mapping[str, str]) -> Warmed:
+        limit = asyncio.timeout(LONGEST)
         try:
-            outcome = await self._cache.warm(url, user=user, headers=headers)
+            async with limit:
+                outcome = await self._cache.warm(url, user=user, headers=headers)
         except ValueError as error:
             return Warmed(url, error=str(error))
         except Exception as error:  # noqa: BLE001 - the others are warmed all the same
+            if limit.expired():
+                return Warmed(url, error=f"the app took more than {LONGEST:g} seconds")
             say(logger, logging.ERROR, "a URL could not be warmed: %r", url, error=error)
             return Warmed(url, error=f"the app raised {type(error).__name__}")
         stored, result = outcome.stored or outcome.hit, outcome.result

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 
+import anyio
 import pytest
 
-from tests.admin.conftest import RULES
+from asgi_cache.admin import endpoints
+from tests.admin.conftest import RULES, TOKEN
 
 pytestmark = pytest.mark.anyio
 
@@ -204,6 +206,20 @@ async def test_warm_makes_responses(site):
     assert (results[0]["result"], results[0]["status"]) == ("miss", 200)
     assert "URL" in results[1]["error"]
     assert " hit" in (await site.get("/tasks/8"))["cache-status"]
+
+
+async def test_warming_what_never_ends_is_given_up(here, monkeypatch):
+    """Such as a stream of events; the app is stopped, and the others are warmed."""
+    monkeypatch.setattr(endpoints, "LONGEST", 0.05)
+    urls = [f"http://example.com{path}" for path in ("/ops/cache/events", "/tasks/1")]
+    with anyio.fail_after(20):
+        answer = await here.admin(
+            "/warm", said={"urls": urls, "headers": {"authorization": f"Bearer {TOKEN}"}}
+        )
+    stream, task = answer.json["results"]
+    assert (stream["stored"], task["stored"]) == (False, True)
+    assert stream["error"] == "the app took more than 0.05 seconds"
+    assert not here.cache.observer._listeners
 
 
 async def test_breaker_is_opened_and_closed_by_hand(site):

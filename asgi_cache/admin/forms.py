@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
@@ -71,11 +72,7 @@ def query_of(request: Request) -> dict[str, object]:
     Raises:
         Unprocessable: One of them is there twice.
     """
-    pairs = request.query_params.multi_items()
-    for name, _ in pairs:
-        if [other for other, _ in pairs].count(name) > 1:
-            raise Unprocessable(name, f"{shorten(name)} is given twice")
-    return dict(pairs)
+    return _once(request.query_params.multi_items())
 
 
 async def body_of(request: Request) -> Mapping[str, object]:
@@ -88,13 +85,25 @@ async def body_of(request: Request) -> Mapping[str, object]:
     if media_type != "application/json":
         raise Unprocessable(None, "send Content-Type: application/json", 415)
     try:
-        content = json.loads(await _content(request))
+        content = json.loads(await _content(request), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise Unprocessable(None, "the body is not JSON", 400) from None
     try:
         return read_table(content)
     except Unfit:
         raise Unprocessable(None, "the body is not a JSON object") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
+    """Return *pairs* by name; of two with one name nobody knows which counts.
+
+    Raises:
+        Unprocessable: There are such.
+    """
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise Unprocessable(name, f"{shorten(name)} is given twice")
+    return dict(pairs)
 
 
 async def _content(request: Request) -> bytes:

@@ -309,6 +309,16 @@ async def test_body_that_is_no_json_is_refused(here, body):
     assert answer.status == 400
 
 
+async def test_what_is_said_twice_is_not_done(here):
+    """Nobody knows whether it was to be a dry run."""
+    body = b'{"tags": ["task:1"], "dry_run": true, "dry_run": false}'
+    fields = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+    answer = await here.get("/ops/cache/purge", fields, method="POST", body=body)
+    assert answer.status == 422
+    assert b"'dry_run' is given twice" in answer.body
+    assert not here.cache.observer.recent_purges
+
+
 async def test_body_that_is_too_large_is_refused(here):
     """Before all of it is kept."""
     answer = await here.admin("/purge", said={"tags": ["x" * 1_100_000]})

@@ -39,7 +39,7 @@ TOGETHER: Final = 8 * 1024 * 1024
 
 _SPECIAL: Final = re.compile(rb"[\\*?\[\]^]")
 
-_CURSOR: Final = re.compile(r"(?:[0-9]{1,4}\.)?[0-9]{0,20}")
+_CURSOR: Final = re.compile(r"(?:[0-9]{1,4}\.)?([0-9]{0,20})")
 """Which node of a cluster, and where there."""
 
 Open: TypeAlias = Callable[[bytes, bytes], Record]
@@ -118,7 +118,8 @@ def check_cursor(cursor: str) -> None:
     Raises:
         ValueError: It is none.
     """
-    if not _CURSOR.fullmatch(cursor):
+    fits = _CURSOR.fullmatch(cursor)
+    if fits is None or int(fits[1] or 0) >= 2**64:
         raise ValueError("it is no cursor")
 
 

@@ -9,6 +9,7 @@ import pytest
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.stores.base import Store
 from asgi_cache.stores.redis import RedisStore
+from asgi_cache.stores.redis_scan import check_cursor
 from asgi_cache.stores.sealing import Encryption, Signature
 from tests.stores.conftest import NAMESPACE, TIMEOUT
 from tests.stores.records import INDEX, KEY, RESPONSE, RecordingReader, response_under
@@ -62,6 +63,14 @@ async def test_cursor_of_another_kind_is_refused(backend):
     store = await backend.open()
     with pytest.raises(ValueError, match=r"cursor|hexadecimal"):
         await store.scan("no cursor", 10)
+
+
+@pytest.mark.parametrize("cursor", [str(2**64), f"0.{2**64}", "9" * 20])
+def test_cursor_that_no_server_could_read_is_sent_to_none(cursor):
+    """A server that refuses it would be taken to be out of reach."""
+    with pytest.raises(ValueError, match="no cursor"):
+        check_cursor(cursor)
+    check_cursor(str(2**64 - 1))
 
 
 async def test_what_has_expired_or_was_deleted_is_on_no_page(backend):

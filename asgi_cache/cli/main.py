@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from asyncio import CancelledError
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.setLevel(logging.CRITICAL)
     try:
         return _run(make_parser().parse_args(written), screen)
+    except BrokenPipeError:  # who reads has had enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.NO
     except (KeyboardInterrupt, CancelledError):
         screen.note("Interrupted.")
         return Exit.INTERRUPTED
@@ -62,7 +66,9 @@ def _run(given: Given, screen: Screen) -> int:
     if given.command is None:
         make_parser().print_help()
         return Exit.USAGE
-    return COMMANDS[given.command](given, screen)
+    code = COMMANDS[given.command](given, screen)
+    print(end="", flush=True)  # here it is known what to do if nobody reads it
+    return code
 
 
 def _told(error: Exception) -> tuple[Exit, str]:

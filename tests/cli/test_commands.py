@@ -249,6 +249,17 @@ def test_lines_in_a_pipe_are_whole_and_end_where_they_end(command, tmp_path):
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_who_reads_may_have_had_enough():
+    """As head has after some lines; nobody is told of an error then."""
+    arguments = [sys.executable, "-m", "asgi_cache", "completion", "bash"]
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == Exit.NO
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_completion_names_every_command(command, shell):
     """A shell gets a script, of which nothing has to be started for a Tab."""

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from io import TextIOWrapper
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -37,6 +38,7 @@ class Screen:
 
     def __init__(self, *, as_json: bool, plain: bool) -> None:
         self.as_json: bool = as_json
+        _write_whatever_it_is()
         uncoloured = plain or bool(os.environ.get("NO_COLOR"))
         self.out: Console = _console(is_error=False, uncoloured=uncoloured)
         self.err: Console = _console(is_error=True, uncoloured=uncoloured)
@@ -70,6 +72,12 @@ class Screen:
             print(json.dumps({"error": error}), file=sys.stderr, flush=True)
             return
         self.err.print(Text.assemble(("asgi-cache: ", "bold red"), said(message)), soft_wrap=True)
+
+
+def _write_whatever_it_is() -> None:
+    """Have what the encoding of standard output lacks written as on standard error, escaped."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _console(*, is_error: bool, uncoloured: bool) -> Console:

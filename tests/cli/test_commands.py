@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from asgi_cache.cli.failing import Exit
 from asgi_cache.cli.parser import SHELLS, make_parser
 from asgi_cache.cli.screen import harmless, seconds, size
 from tests.cli.conftest import ROOT
+from tests.cli.shop import TOKEN
 from tests.redis_server import free_port
 
 SECRET = "open-sesame-open-sesame"
@@ -247,6 +249,24 @@ def test_lines_in_a_pipe_are_whole_and_end_where_they_end(command, tmp_path):
     lines = command("check", file).out.splitlines()
     assert lines[2].endswith(", ".join(tags))
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_what_an_encoding_lacks_is_escaped(shop):
+    """A dash or a tag that it cannot write does not keep anybody from the rest."""
+    said = subprocess.run(
+        [sys.executable, "-m", "asgi_cache", "stats"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "PYTHONIOENCODING": "latin-1",
+            "ASGI_CACHE_ADMIN_URL": f"{shop.url}/cache-admin",
+            "ASGI_CACHE_ADMIN_TOKEN": TOKEN,
+        },
+        capture_output=True,
+        check=False,
+    )
+    assert (said.returncode, said.stderr) == (Exit.DONE, b"")
+    assert rb"\u2013" in said.stdout
 
 
 def test_who_reads_may_have_had_enough():

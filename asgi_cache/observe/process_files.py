@@ -13,6 +13,7 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from time import time
 from typing import Any, Final, cast
 from weakref import WeakMethod
@@ -25,6 +26,7 @@ from asgi_cache.observe.histogram import BOUNDS, Histogram
 from asgi_cache.observe.metric import Labels, Metric
 from asgi_cache.observe.metrics import METRICS
 from asgi_cache.observe.source import Source
+from asgi_cache.observe.stats import Stats
 
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that prometheus_client reads when it is imported."""
@@ -59,6 +61,9 @@ class ProcessFiles:
         self._cache = cache
         self._written: dict[tuple[Metric, Labels], float | Histogram] = {}
         self._values: dict[tuple[Metric, str, Labels, str], Any] = {}
+        self._lock = Lock()
+        self._read_at = 0.0
+        """The cache's uptime when what was written last was read."""
         self._loop: AbstractEventLoop | None = None
         self._timer: TimerHandle | None = None
         cache.observer.accompany(self)
@@ -83,19 +88,18 @@ class ProcessFiles:
             self._timer = None
 
     def flush(self) -> None:
-        """Write what has changed."""
-        for metric, labels, value in self._samples():
-            former = self._written.get((metric, labels))
-            same = value.is_as(former) if isinstance(value, Histogram) else value == former
-            if not same or metric.several == "mostrecent":
-                self._write(metric, labels, value, former)
-                self._written[metric, labels] = value
-
-    def _samples(self) -> Iterator[tuple[Metric, Labels, float | Histogram]]:
-        stats = self._cache.stats()
-        for metric in METRICS:
-            for labels, value in metric.read(stats):
-                yield metric, labels, value
+        """Write what has changed; a scrape in a thread may do it while the event loop does."""
+        stats = self._cache.stats()  # for which the loop has to turn: it must not wait for the lock
+        with self._lock:
+            if stats.uptime < self._read_at:
+                return  # another thread has written what is newer
+            self._read_at = stats.uptime
+            for metric, labels, value in _samples(stats):
+                former = self._written.get((metric, labels))
+                same = value.is_as(former) if isinstance(value, Histogram) else value == former
+                if not same or metric.several == "mostrecent":
+                    self._write(metric, labels, value, former)
+                    self._written[metric, labels] = value
 
     def _look(self, loop: AbstractEventLoop) -> None:
         self._timer = loop.call_later(INTERVAL, self._look, loop)
@@ -104,9 +108,10 @@ class ProcessFiles:
     def _begin_anew(self) -> None:
         """In a process that was forked: what has been counted by now is the parent's to write."""
         self._timer = None
+        self._lock = Lock()  # which a thread of the parent may have held
         self._written = {
             (metric, labels): value
-            for metric, labels, value in self._samples()
+            for metric, labels, value in _samples(self._cache.stats())
             if metric.kind != "gauge"
         }
 
@@ -147,6 +152,12 @@ class ProcessFiles:
                 multiprocess_mode="live" + metric.several,
             )
         return self._values[key]
+
+
+def _samples(stats: Stats) -> Iterator[tuple[Metric, Labels, float | Histogram]]:
+    for metric in METRICS:
+        for labels, value in metric.read(stats):
+            yield metric, labels, value
 
 
 def forget_dead_processes() -> None:

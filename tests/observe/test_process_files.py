@@ -6,6 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from asgi_cache import Cache, CacheMiddleware
 from asgi_cache.observe import process_files
-from asgi_cache.observe.process_files import forget_dead_processes
+from asgi_cache.observe.process_files import ProcessFiles, forget_dead_processes
 from asgi_cache.observe.prometheus import PrometheusCollector
 from tests.bare import App, ask
 from tests.observe.test_prometheus import FULL, Counted, registry, samples
@@ -85,6 +87,39 @@ def test_only_what_has_come_to_it_is_added(shared):
             found = scrape(both)
         labels = {"cache": "asgi-cache", "route": "/a", "result": "passed", "status": "0"}
         assert found[("asgi_cache_requests_total", *sorted(labels.items()))] == expected
+
+
+def test_two_threads_may_write_at_once(shared, monkeypatch):
+    """What a scrape and the event loop have both read is added once."""
+    cache = Cache(rules=RULES)
+    both = together(cache)
+    cache.observer.tally("/a").note_passed()
+    other = threading.Thread(target=scrape, args=(both,))
+    add = ProcessFiles._add
+
+    def add_later(*arguments):
+        if other.ident is None:
+            other.start()
+            other.join(0.2)  # which waits in vain for one that is kept waiting, as it should be
+        add(*arguments)
+
+    monkeypatch.setattr(ProcessFiles, "_add", add_later)
+    scrape(both)
+    other.join()
+    found = scrape(both)
+    labels = {"cache": "asgi-cache", "route": "/a", "result": "passed", "status": "0"}
+    assert found[("asgi_cache_requests_total", *sorted(labels.items()))] == 1
+
+
+def test_what_was_read_earlier_is_not_written_later(shared):
+    """A thread that comes to write after another one takes nothing back."""
+    cache = Counted(FULL)
+    files = ProcessFiles("asgi-cache", cache)
+    files.flush()
+    written = dict(files._written)
+    cache._stats = replace(FULL, uptime=FULL.uptime - 1, purges=0)
+    files.flush()
+    assert files._written == written
 
 
 def test_the_first_request_begins_it(shared, monkeypatch):

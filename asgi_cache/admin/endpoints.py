@@ -52,9 +52,6 @@ TRIAL: Final = 1.0
 LONGEST: Final = 25.0
 """Seconds that the response to one URL may take: an endless one has no client who would leave."""
 
-NAMES_SHOWN: Final = 20
-"""Names of each kind that are shown of one purge."""
-
 NO_KEY: Final = bytes(KEY_BYTES)
 """Under which nothing is stored."""
 
@@ -230,8 +227,8 @@ def who(request: Request) -> str:
 
 
 def _past(ordered: Ordered) -> PastPurge:
-    """Return what the API says of a purge; of many names only the first."""
-    named = {kind: names[:NAMES_SHOWN] for kind, names in ordered.named.items() if names}
+    """Return what the API says of a purge."""
+    named = {kind: names for kind, names in ordered.named.items() if names}
     return PastPurge(
         at=ordered.at,
         named=named,

@@ -23,6 +23,9 @@ SILENCE: Final = 60.0
 REMEMBERED: Final = 100
 """Purges that are remembered: the latest."""
 
+NAMES_REMEMBERED: Final = 20
+"""Names of each kind that are remembered of one purge, which may name very many."""
+
 Listener = Callable[[Event], None]
 
 
@@ -33,7 +36,7 @@ class Purged:
     at: float
     """When; in seconds since the epoch."""
     named: Mapping[str, tuple[str, ...]]
-    """What was named, by selector."""
+    """What was named, by selector; of many names only the first."""
     soft: bool
     all_of: bool
     acknowledged: bool
@@ -141,7 +144,8 @@ class Observer:
             yield
             acknowledged = True
         finally:
-            purged = Purged(self._clock(), named, soft, all_of, acknowledged, by)
+            kept = {name: each[:NAMES_REMEMBERED] for name, each in named.items()}
+            purged = Purged(self._clock(), kept, soft, all_of, acknowledged, by)
             self.recent_purges.append(purged)
             if acknowledged:
                 selectors = ", ".join(f"{name} ({len(each)})" for name, each in named.items())

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from asgi_cache.observe.events import KINDS, LOGGERS
-from asgi_cache.observe.observer import SILENCE, Observer
+from asgi_cache.observe.observer import NAMES_REMEMBERED, SILENCE, Observer
 from tests.bare import App, Clock, Response, ask
 
 RULES = {"/failing": {"ttl": 10, "stale_if_error": 60}, "/**": 60}
@@ -147,6 +147,17 @@ async def test_recent_purges_are_remembered(cached, clock):
     first, second = cache.observer.recent_purges
     assert (first.named, first.soft, first.acknowledged) == ({"tags": ("a", "b")}, True, True)
     assert (second.at, second.named) == (clock.now, {"everything": ("true",)})
+
+
+@pytest.mark.anyio
+async def test_a_purge_of_many_is_not_remembered_whole(cached, caplog):
+    """The log says how many names there were; what they are may be long, and is kept in part."""
+    caplog.set_level(logging.INFO, "asgi_cache")
+    cache = cached(App()).cache
+    await cache.purge(tags=[f"product:{number}" for number in range(1000)])
+    (purged,) = cache.observer.recent_purges
+    assert len(purged.named["tags"]) == NAMES_REMEMBERED
+    assert "purged by tags (1000)" in caplog.text
 
 
 def test_loggers_can_be_filtered():

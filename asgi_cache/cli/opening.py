@@ -22,8 +22,8 @@ _TIMEOUT: Final = "2s"
 """How long this waits for Redis, unless the URL says: nobody waits for it behind a web page."""
 
 
-def admin_api(given: Given) -> AdminApi | None:
-    """Return the admin API that is meant; nothing if a cache of one's own is.
+def admin_url(given: Given) -> str | None:
+    """Return where the admin API is that is meant; nothing if a cache of one's own is.
 
     Raises:
         Failure: Both are named.
@@ -31,10 +31,17 @@ def admin_api(given: Given) -> AdminApi | None:
     own = [f"--{name}" for name in ("config", "app") if getattr(given, name, None)]
     if given.url and own:
         raise Failure(Exit.USAGE, f"--url and {own[0]} exclude each other")
-    url = given.url or (None if own else os.environ.get(ADMIN_URL))
-    if not url:
-        return None
-    return AdminApi(url, given.token or os.environ.get(ADMIN_TOKEN))
+    return given.url or (None if own else os.environ.get(ADMIN_URL)) or None
+
+
+def admin_api(given: Given) -> AdminApi | None:
+    """Return the admin API that is meant; nothing if a cache of one's own is.
+
+    Raises:
+        Failure: Both are named.
+    """
+    url = admin_url(given)
+    return None if url is None else AdminApi(url, given.token or os.environ.get(ADMIN_TOKEN))
 
 
 def needed_admin_api(given: Given, what: str) -> AdminApi:

@@ -16,6 +16,7 @@ from asgi_cache.cli.crowd import crowd
 from asgi_cache.cli.failing import Exit, Failure
 from asgi_cache.cli.interrupting import interruptible
 from asgi_cache.cli.journal import Journal
+from asgi_cache.cli.opening import admin_url
 from asgi_cache.cli.pace import Pace
 from asgi_cache.cli.parser import Given
 from asgi_cache.cli.screen import Screen, said, seconds
@@ -82,7 +83,7 @@ def _state_of(given: Given) -> Path | None:
 
 def _whose(given: Given) -> str:
     """Return what tells requests like these from others; no credential can be read from it."""
-    said = repr((given.header, given.user, given.base, given.app, given.url))
+    said = repr((given.header, given.user, given.base, given.app, admin_url(given)))
     return blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from asgi_cache.cli.failing import Exit, Failure
 from asgi_cache.cli.journal import Journal
-from tests.cli.shop import UNLUCKY
+from tests.cli.shop import TOKEN, UNLUCKY
 from tests.cli.terminal import Terminal
 
 MANY = 1000
@@ -143,6 +143,18 @@ def test_a_state_of_other_requests_is_not_gone_on_with(command, shop, tmp_path):
     assert "is the state of other requests" in said.err
     assert "--restart" in said.err
     assert "secret" not in (tmp_path / "urls.warmed").read_text()
+
+
+def test_what_another_app_has_warmed_is_not_done(command, shop, tmp_path, monkeypatch):
+    """Nor if it is a variable that names it."""
+    urls = written(tmp_path / "urls", ["/products/24", f"/products/{UNLUCKY}"])
+    monkeypatch.setenv("ASGI_CACHE_ADMIN_TOKEN", TOKEN)
+    monkeypatch.setenv("ASGI_CACHE_ADMIN_URL", f"{shop.url}/cache-admin")
+    assert command("warm", urls, "--base", shop.url).code == Exit.NO
+    monkeypatch.setenv("ASGI_CACHE_ADMIN_URL", "http://127.0.0.1:1/cache-admin")
+    said = command("warm", urls, "--base", shop.url)
+    assert said.code == Exit.USAGE
+    assert "is the state of other requests" in said.err
 
 
 def test_the_rate_is_kept(command, shop):

@@ -32,7 +32,10 @@ class Journal:
             self._read(path, anew=anew)
 
     def _read(self, path: Path, *, anew: bool) -> None:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise Failure(Exit.USAGE, f"{path}: cannot be read: {error.strerror}") from error
         head = _object(lines[0]) if lines else {}
         if head.get("asgi-cache") != "warm":
             raise Failure(Exit.USAGE, f"{path}: is no state of asgi-cache warm: name another")

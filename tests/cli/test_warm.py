@@ -200,6 +200,7 @@ def test_a_host_that_cannot_be_one_keeps_no_other_from_being_warmed(command, sho
         pytest.param(["/x"], "/x: cannot be read", id="a-path-without-a-host"),
         pytest.param(["no-such-file"], "no-such-file: cannot be read", id="no-file"),
         pytest.param(["http:///x"], "is not an absolute URL", id="no-host"),
+        pytest.param(["http://h/", "--state", "/"], "/: cannot be read", id="state"),
         pytest.param(["http://h/", "--rate", "0"], "'0' is not a number above 0", id="rate"),
         pytest.param(["http://h/", "--user", "7"], "--user needs --app or --url", id="user"),
     ],

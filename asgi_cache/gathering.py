@@ -17,7 +17,7 @@ def stats_of(services: Services) -> Stats:
     return Stats(
         at=services.clock(),
         uptime=observer.uptime,
-        process=f"{socket.gethostname()}:{os.getpid()}",
+        process=this_process(),
         routes=tuple(RouteStats.of(tally) for tally in observer.tallies.values() if tally.is_used),
         values=values.results,
         store=store.stats(),
@@ -35,3 +35,8 @@ def stats_of(services: Services) -> Stats:
         fills_refused=services.fill_rate.refused,
         public_conflicts=dict(services.conflicts.by_route),
     )
+
+
+def this_process() -> str:
+    """Return by what operators know this process: its host's name, and its number there."""
+    return f"{socket.gethostname()}:{os.getpid()}"

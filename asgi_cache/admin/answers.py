@@ -151,7 +151,9 @@ class BreakerState:
     state: str | None
     """``closed``, ``open`` or ``half-open``; nothing: there is no server."""
     by_hand: bool
-    """It was opened here, and stays so."""
+    """It was opened here, and is not tried for a while."""
+    process: str
+    """Whose it is."""
 
 
 def schema_of(hint: Any) -> Any:

@@ -31,6 +31,7 @@ from asgi_cache.admin.inventory import Inventory
 from asgi_cache.admin.problems import Unprocessable
 from asgi_cache.admin.steered import Steered
 from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
+from asgi_cache.gathering import this_process
 from asgi_cache.observe.observer import Purged as Ordered
 from asgi_cache.observe.plain import plain
 from asgi_cache.observe.saying import say
@@ -48,6 +49,10 @@ logger: logging.Logger = logging.getLogger("asgi_cache.admin")
 
 TRIAL: Final = 1.0
 """Seconds that a request waits for a server that is tried again."""
+
+HELD: Final = 600.0
+"""Seconds for which the breaker is open by hand. Of several processes another one may be asked to
+close it, so that it must not stay open for good."""
 
 LONGEST: Final = 25.0
 """Seconds that the response to one URL may take: an endless one has no client who would leave."""
@@ -113,10 +118,12 @@ class Endpoints:
         return StreamingResponse(self._streams.stream(), media_type="text/event-stream")
 
     async def explain(self, request: Request, **asked: Any) -> Any:
-        """Say what would become of a request."""
-        del request
+        """Say what would become of a request; a path is one of the host that was asked."""
+        url: str = asked.pop("url")
+        if url.startswith("/") and not self._cache.settings.base_url:
+            url = f"{request.url.scheme}://{request.url.netloc}{url}"
         try:
-            said = await self._cache.explain(asked.pop("method"), asked.pop("url"), **asked)
+            said = await self._cache.explain(asked.pop("method"), url, **asked)
         except ValueError as error:
             raise Unprocessable("url", str(error)) from None
         values = {field.name: getattr(said, field.name) for field in fields(said)}
@@ -190,13 +197,13 @@ class Endpoints:
         return plain(self._state_of(self._cache.store.breaker))
 
     async def set_breaker(self, request: Request, *, action: str) -> Any:
-        """Open the breaker until it is closed again, or have the server tried at once."""
+        """Open the breaker for a while, or have the server tried at once."""
         breaker = self._cache.store.breaker
         if breaker is None:
             raise Unprocessable(None, "the store is in this process: it has no breaker", 409)
         self._audit(request, "sets the circuit breaker: %s", action)
         if action == "open":
-            breaker.hold()
+            breaker.hold(HELD)
         else:
             breaker.release()
             await self._until_tried(breaker)
@@ -212,8 +219,8 @@ class Endpoints:
 
     def _state_of(self, breaker: Breaker | None) -> BreakerState:
         if breaker is None:
-            return BreakerState(None, by_hand=False)
-        return BreakerState(breaker.state.value, by_hand=breaker.is_held)
+            return BreakerState(None, by_hand=False, process=this_process())
+        return BreakerState(breaker.state.value, breaker.is_held, this_process())
 
     def _audit(self, request: Request, what: str, *about: object) -> None:
         """Log who changes what; all that a request can say is escaped."""

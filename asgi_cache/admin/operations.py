@@ -176,7 +176,7 @@ OPERATIONS: Final = (
         "set_breaker",
         "POST",
         "/breaker",
-        "Leave the store's server alone until closed again; or try it at once",
+        "Leave the store's server alone for ten minutes; or try it at once",
         BreakerState,
         body=BREAKER,
         problems=(409,),

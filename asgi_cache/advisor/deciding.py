@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
@@ -127,7 +128,9 @@ def decide(learned: Learned, tolerance: float = TOLERANCE) -> RouteAdvice:
     is_personal = _is_personal(learned)
     is_shared = not is_personal and _is_for_all(learned)
     curve = learned.shared if is_shared else learned.own
-    tried = _tried(curve, PERSONAL if is_personal else learned.seconds)
+    tried = _tried(curve, min(PERSONAL if is_personal else inf, learned.seconds))
+    if not tried:
+        return advice
     fit = [point for point in tried if point.stale_ratio <= tolerance]
     advice = replace(advice, curve=curve.points())
     if not fit:
@@ -204,8 +207,8 @@ def _is_for_all(learned: Learned) -> bool:
 
 def _tried(curve: Curve, longest: float) -> list[Point]:
     """Return the ttls that are not longer than that: what nobody has watched, nobody knows."""
-    points, longest = curve.points(), min(longest, VOLATILITY["static"])
-    return [point for point in points if point.ttl <= max(longest, points[0].ttl)]
+    longest = min(longest, VOLATILITY["static"])
+    return [point for point in curve.points() if point.ttl <= longest]
 
 
 def _idle(learned: Learned) -> list[str]:

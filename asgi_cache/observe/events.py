@@ -67,7 +67,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             WARNING,
             "what %(route)r answers differs by user, and its rule says public: users may be shown "
             "what is for others; take public out of the rule",
-            "the app gave two users different answers within the lifetime of one that is for all; "
+            "what the app answers to all differs by user, within the lifetime of one response; "
             "told once for each rule",
             ("route",),
         ),

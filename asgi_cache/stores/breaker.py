@@ -47,8 +47,7 @@ class Breaker:
         """How often it has opened."""
         self.why: str = ""
         """What went wrong before it opened."""
-        self.is_held: bool = False
-        """Somebody has opened it, so that it stays open until they close it."""
+        self._held_until = -inf
         self._is_probed = False
         self._probe = 0
         """The number of the last one."""
@@ -65,6 +64,11 @@ class Breaker:
         if self.is_closed:
             return State.CLOSED
         return State.HALF_OPEN if self._is_probed else State.OPEN
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody has opened it, so that it is not to be tried."""
+        return self._monotonic() < self._held_until
 
     @property
     def is_due(self) -> bool:
@@ -101,16 +105,17 @@ class Breaker:
             self._open()
             self.tell("breaker-opened", why=why)
 
-    def hold(self) -> None:
-        """Open it until it is released, whatever the server does."""
+    def hold(self, seconds: float) -> None:
+        """Open it for so long, whatever the server does, unless it is released before."""
         if self.is_closed:
             self.opened += 1
-        self.is_held, self.is_closed, self._is_probed = True, False, False
+        self.is_closed, self._is_probed = False, False
+        self._held_until = self._monotonic() + seconds
         self.why = "somebody has ordered it"
 
     def release(self) -> None:
         """Have the server tried at once, if it is left alone."""
-        self.is_held, self._open_until = False, -inf
+        self._held_until = self._open_until = -inf
 
     def begin_probe(self) -> int:
         """Let one pass; its number."""

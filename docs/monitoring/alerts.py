@@ -7,6 +7,7 @@ from dataclasses import dataclass
 EACH = "job, instance, cache"
 
 EVICTED = 'reason="evicted"'
+ASKED = 'result!="passed"'
 FAILED = 'result="failed"'
 TRIED = 'kind!="circuit-open"'
 
@@ -37,13 +38,14 @@ def _ratio(over: str, before: str = "") -> str:
     return f"({here} or 0 * {asked})\n  / {asked}"  # there may have been no hit yet
 
 
-_BUSY = _rate("requests_total", "10m", 'result!="passed"') + " > 1"
+_BUSY = _rate("requests_total", "10m", ASKED) + " > 1"
 """More than one request a second: of fewer, no ratio says much."""
 
 ALERTS = (
     Alert(
         "AsgiCacheBreakerOpen",
-        f'sum by ({EACH}) (asgi_cache_breakers{{state="open"}}) > 0',
+        f'sum by ({EACH}) (asgi_cache_breakers{{state="open"}}) > 0\n'
+        f"and {_rate('requests_total', '5m', ASKED)} > 0",  # which have the server tried again
         "1m",
         "warning",
         "The store does not answer; every request goes to the app.",

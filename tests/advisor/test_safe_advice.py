@@ -205,3 +205,21 @@ async def test_a_watched_post_is_not_stored(cached):
     for _ in range(2):
         assert "cache-status" not in await ask(app, "/search", method="POST", body=b"q")
     assert app.app.runs == 2
+
+
+def test_what_is_personal_is_not_fresh_for_longer_than_was_watched():
+    """Nobody knows what would have become of it later."""
+    learned = Learned("/a")
+    for number in range(200):
+        learned.note(read(user=number % 3, body=number % 3), number / 10, Writes())
+    advice = decide(learned)
+    assert advice.kind == "personal"
+    assert 0 < advice.ttl <= learned.seconds
+
+
+def test_what_was_watched_for_a_moment_is_unseen():
+    """A ttl shorter than any that is advised has not passed yet."""
+    learned = Learned("/a")
+    for number in range(200):
+        learned.note(read(), number / 1000, Writes())
+    assert decide(learned).kind == "unseen"

@@ -140,3 +140,19 @@ def test_one_line_for_each_change(breaker, clock, caplog):
         "the store is left alone, as it does not answer: it did not answer",
         "the store answers again",
     ]
+
+
+def test_what_was_opened_by_hand_is_tried_again_after_a_while(breaker, clock):
+    """An order to leave the server alone ends by itself, as another process may hear of its end."""
+    breaker.hold(600)
+    clock.advance(599)
+    assert (breaker.state, breaker.is_held, breaker.is_due) == (State.OPEN, True, False)
+    clock.advance(1)
+    assert (breaker.state, breaker.is_held, breaker.is_due) == (State.OPEN, False, True)
+
+
+def test_what_was_opened_by_hand_can_be_released(breaker):
+    """The server is tried at once then."""
+    breaker.hold(600)
+    breaker.release()
+    assert breaker.is_due

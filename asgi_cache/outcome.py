@@ -41,7 +41,7 @@ RESULTS: Final[Mapping[str, str]] = MappingProxyType(
         "stale": "answered from the store, with a stale response",
         "revalidated": "answered from the store, after the app had said that it is still good",
         "collapsed": "answered by a run of the app that another request had begun",
-        "miss": "answered by the app; the response is stored",
+        "miss": "answered by the app; the response is stored, unless it breaks off",
         "uncacheable": "answered by the app; the response is not stored",
         "bypass": "answered by the app, past what is stored, as the request or the store required",
         "refused": "answered with 504, as the client wants the app left alone",

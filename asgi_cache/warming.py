@@ -16,6 +16,9 @@ from asgi_cache.outcome import Outcome
 AT_ONCE = 4
 """URLs that are warmed at a time: the app has other work when it starts."""
 
+LONGEST = 25.0
+"""Seconds that the response to one URL may take: an endless one has no client who would leave."""
+
 
 class WarmedUser(SimpleUser):
     """The user for whom a response is made in advance."""
@@ -101,7 +104,8 @@ async def warm_all(
         nonlocal stored
         async with limit:
             try:
-                outcome = await warm(url)
+                async with asyncio.timeout(LONGEST):
+                    outcome = await warm(url)
             except Exception as error:  # noqa: BLE001 - the others are warmed all the same
                 tell("warm-failed", error, url=url)
                 return

@@ -43,7 +43,7 @@ from asgi_cache.rules import stated_in
 from asgi_cache.selecting import Named, Selectors
 from asgi_cache.services import Services
 from asgi_cache.stores.breaker import Breaker
-from asgi_cache.warming import AT_ONCE
+from asgi_cache.warming import AT_ONCE, LONGEST
 
 logger: logging.Logger = logging.getLogger("asgi_cache.admin")
 
@@ -53,9 +53,6 @@ TRIAL: Final = 1.0
 HELD: Final = 600.0
 """Seconds for which the breaker is open by hand. Of several processes another one may be asked to
 close it, so that it must not stay open for good."""
-
-LONGEST: Final = 25.0
-"""Seconds that the response to one URL may take: an endless one has no client who would leave."""
 
 NO_KEY: Final = bytes(KEY_BYTES)
 """Under which nothing is stored."""

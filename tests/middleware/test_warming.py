@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from asgi_cache import Cache, CacheMiddleware, ConfigurationError
+from asgi_cache import Cache, CacheMiddleware, ConfigurationError, warming
 from tests.bare import App, Response, ask
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +171,24 @@ async def test_the_lifespan_closes_and_warms(cached):
         await cache.cache._warming
         assert (await ask(cache)).cache_status == "asgi-cache; hit"
     assert (await ask(cache)).cache_status == "asgi-cache; fwd=uri-miss; stored"
+
+
+async def test_what_never_ends_keeps_no_other_from_being_warmed(cached, caplog, monkeypatch):
+    """However many URLs are endless, the others have their turn."""
+    monkeypatch.setattr(warming, "LONGEST", 0.05)
+
+    async def app(scope, receive, send):
+        if scope["path"] == "/endless":
+            await asyncio.Event().wait()
+        await App()(scope, receive, send)
+
+    urls = [*(f"/endless?{n}" for n in range(warming.AT_ONCE)), "/"]
+    cache = cached(app, rules=RULES, base_url=BASE, warm=urls)
+    caplog.set_level(logging.INFO)
+    cache.cache.begin_warming()
+    await cache.cache._warming
+    assert "warmed 1 of 5 URLs" in caplog.text
+    assert "'/endless?3'" in caplog.text
 
 
 async def test_closing_stops_what_is_being_warmed(cached):

@@ -6,6 +6,9 @@ import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 
+GONE = -2
+"""The time that a key has left which is not there (Redis, ``PTTL``)."""
+
 
 async def turns(count=10):
     """Let the event loop turn a few times."""

@@ -48,7 +48,8 @@ export function panel(title, ...children) {
 
 /* A list of names and values; `set` takes the values by name. */
 export function figures(names) {
-  const cells = Object.fromEntries(names.map(([name]) => [name, h("dd", { "data-name": name }, "–")]));
+  const cells = Object.fromEntries(names.map(([name]) =>
+    [name, h("dd", { "data-name": name }, "–")]));
   const rows = names.map(([name, label, hint]) =>
     h("div", { title: hint }, h("dt", null, label), cells[name]));
   const set = (values) => {

@@ -24,7 +24,7 @@ function makeTiles() {
   const tiles = {
     ratio: tile("Hits · 1 min", "Answered from the store, of what is the cache’s business"),
     requests: tile("Requests · 1 min", "All that came, untouched ones included"),
-    cached: tile("From store · 1 min", "Time to the last byte of what was answered without the app"),
+    cached: tile("From store · 1 min", "To the last byte of what was answered without the app"),
     app: tile("By the app · 1 min", "The app’s own time for a response"),
     saved: tile("Time saved", "What clients would have waited longer, since the cache was made"),
     memory: tile("Memory", "Of stored responses in this process"),

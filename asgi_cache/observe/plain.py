@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from asgi_cache.observe.histogram import Histogram
 
-
 IN_DIGITS: Final[Mapping[str, bool]] = MappingProxyType({"in_digits": True})
 """Metadata of a field whose number is text in JSON: beyond 2**53 many readers lose its last digits.
 

@@ -334,16 +334,26 @@ def sample(**changes):
         "breaker": "open",
         "failures": {"timeout": 2, "lost": 1, "circuit-open": 40},
         "seconds": {"counts": [], "sum": 0},
-        **{"opened": 1, "operations": 9, "corrupt": 0, "forged": 0, "memory": None},
+        "opened": 1,
+        "operations": 9,
+        "corrupt": 0,
+        "forged": 0,
+        "memory": None,
     }
     route = {"route": "/a", "requests": {"hit": {"200": 5}}, "bytes_served": 5}
     times = {"counts": [5], "sum": 0.001}
     return {
-        **{"at": 1.0, "uptime": 10.0, "process": "one", "bounds": [0.001]},
+        "at": 1.0,
+        "uptime": 10.0,
+        "process": "one",
+        "bounds": [0.001],
         "routes": [{**route, "cached": times, "app": times}],
         "store": {"kind": "tiered", "bytes": 0, "budget": 0, "server": server},
         "log": {"position": "30127227142546653184", "behind": 2.72, "bound": 0.1, "withheld": 0},
-        **{"flights": {}, "values": {}, "public_conflicts": {}, **changes},
+        "flights": {},
+        "values": {},
+        "public_conflicts": {},
+        **changes,
     }
 
 

@@ -63,8 +63,8 @@ class NamesNothing(ValueError):
 class Selectors:
     """Turns what is to be purged into tags.
 
-    Every method raises ``ValueError`` (`select`: `NamesNothing`) for what could not name a stored response: a purge
-    that hits nothing by mistake would be noticed by its users only.
+    Every method raises ``ValueError`` (`select`: `NamesNothing`) for what could not name a
+    stored response: a purge that hits nothing by mistake would be noticed by its users only.
     """
 
     def __init__(self, targets: Targets, settings: Settings) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from asgi_cache.config import Settings
 from asgi_cache.identity import partition_of
@@ -20,6 +20,8 @@ from asgi_cache.tags import (
 )
 from asgi_cache.targets import Targets
 from asgi_cache.wording import suggest
+
+_T = TypeVar("_T")
 
 
 class Selected(TypedDict, total=False):
@@ -50,11 +52,19 @@ class Selection:
     names: list[str]
 
 
+class NamesNothing(ValueError):
+    """What is to be purged could not name a stored response; *selector* is where that is said."""
+
+    def __init__(self, selector: str | None, why: str) -> None:
+        super().__init__(why)
+        self.selector = selector
+
+
 class Selectors:
     """Turns what is to be purged into tags.
 
-    Every method raises ``ValueError`` for what could not name a stored response: a purge
-    that hits nothing by mistake would be noticed by its users only.
+    Every method raises ``ValueError`` (`select`: `NamesNothing`) for what could not name a
+    stored response: a purge that hits nothing by mistake would be noticed by its users only.
     """
 
     def __init__(self, targets: Targets, settings: Settings) -> None:
@@ -84,20 +94,17 @@ class Selectors:
         }
         words = {selector: tuple(named) for selector, named in given.items()}
         names = [
-            *self.tags(words["tags"]),
-            *self.keys(words["key"]),
-            *self.urls(words["url"]),
-            *self.paths(words["path"]),
-            *self.routes(words["route"]),
-            *self.user(user),
+            *_written("tags", self.tags, words["tags"]),
+            *_written("key", self.keys, words["key"]),
+            *_written("url", self.urls, words["url"]),
+            *_written("path", self.paths, words["path"]),
+            *_written("route", self.routes, words["route"]),
+            *_written("user", self.user, user),
             *self.everything(everything),
         ]
-        for name in names:
-            if not is_writable(name):
-                raise ValueError(f"{name!r} is not text that anything could be called by")
         if not names:
-            raise ValueError(
-                "purge what? tags=, key=, url=, path=, route=, user= or everything=True"
+            raise NamesNothing(
+                None, "purge what? tags=, key=, url=, path=, route=, user= or everything=True"
             )
         return Selection({selector: named for selector, named in words.items() if named}, names)
 
@@ -137,6 +144,19 @@ class Selectors:
             near = suggest(pattern, patterns) if patterns else ": no rule is known here"
             raise ValueError(f"route={pattern!r} is no rule's pattern{near}")
         return pattern
+
+
+def _written(selector: str, tags_of: Callable[[_T], list[str]], named: _T) -> list[str]:
+    """Return the tags of what a selector has *named*, each of which the log can take."""
+    try:
+        names = tags_of(named)
+    except ValueError as error:
+        raise NamesNothing(selector, str(error)) from None
+    for name in names:
+        if not is_writable(name):
+            why = f"{name!r} is not text that anything could be called by"
+            raise NamesNothing(selector, why)
+    return names
 
 
 def _each(named: str | Iterable[str]) -> Iterable[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from asgi_cache.observe.histogram import Histogram
+from asgi_cache.observe.plain import is_in_digits
 
 _PLAIN: Final[Mapping[object, Any]] = {
     str: {"type": "string"},
@@ -17,6 +18,9 @@ _PLAIN: Final[Mapping[object, Any]] = {
     NoneType: {"type": "null"},
     Any: {},
 }
+
+_DIGITS: Final[Mapping[str, Any]] = {"type": "string", "pattern": "^[0-9]+$"}
+"""A whole number that is larger than what every reader of JSON takes to be exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,8 @@ class Purged:
     """How many stored responses and values it would void; only counted in a dry run."""
     sample: tuple[str, ...] = ()
     """URLs of the first of them."""
-    complete: bool = False
-    """Whether all there is was looked at."""
+    complete: bool | None = None
+    """Whether all there is was looked at; as ``matching``, nothing where nothing was counted."""
     acknowledged: bool = False
 
 
@@ -164,13 +168,17 @@ def schema_of(hint: Any) -> Any:
         return _object({"counts": {"type": "array", "items": {"type": "integer"}}, "sum": {}})
     if is_dataclass(hint):
         hints = get_type_hints(hint)
-        return _object({field.name: schema_of(hints[field.name]) for field in fields(hint)})
+        return _object({each.name: _schema_of_field(each, hints) for each in fields(hint)})
     arguments = get_args(hint)
     if get_origin(hint) is UnionType:
         return {"anyOf": [schema_of(each) for each in arguments]}
     if get_origin(hint) is tuple:
         return {"type": "array", "items": schema_of(arguments[0])}
     return {"type": "object", "additionalProperties": schema_of(arguments[1])}
+
+
+def _schema_of_field(field: Field[Any], hints: Mapping[str, Any]) -> Any:
+    return dict(_DIGITS) if is_in_digits(field) else schema_of(hints[field.name])
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

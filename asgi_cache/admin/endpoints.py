@@ -40,7 +40,7 @@ from asgi_cache.ordering import Orders
 from asgi_cache.policy.key import KEY_BYTES
 from asgi_cache.policy.rule import Rule
 from asgi_cache.rules import stated_in
-from asgi_cache.selecting import Named, Selectors
+from asgi_cache.selecting import Named, NamesNothing, Selectors
 from asgi_cache.services import Services
 from asgi_cache.stores.breaker import Breaker
 from asgi_cache.warming import AT_ONCE, LONGEST
@@ -135,8 +135,8 @@ class Endpoints:
         """Void what is named, or say what that would be."""
         try:
             tags = self._orders.selection(named).names
-        except ValueError as error:
-            raise Unprocessable(None, str(error)) from None
+        except NamesNothing as error:
+            raise Unprocessable(error.selector, str(error)) from None
         if dry_run:
             found = await self._inventory.count(tags, all_of=named["all_of"])
             return plain(found)

@@ -199,7 +199,10 @@ def read_count_up_to(most: int) -> Reader:
     """Return what reads a whole number from 1 to *most*, in digits."""
 
     def read(value: object) -> int:
-        count = read_count(value)
+        try:
+            count = read_count(value)
+        except Unfit:
+            count = 0
         if not 1 <= count <= most:
             raise Unfit(value, f"is not a whole number from 1 to {most}")
         return count

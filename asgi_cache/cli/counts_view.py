@@ -17,6 +17,7 @@ from asgi_cache.cli.failing import Exit
 from asgi_cache.cli.opening import needed_admin_api
 from asgi_cache.cli.parser import Given
 from asgi_cache.cli.screen import Screen, pairs, percent, said, seconds, size, table
+from asgi_cache.observe.stats import NOT_TRIED
 
 _WHY: Final = "what was counted is in the app's processes"
 
@@ -76,10 +77,14 @@ def _overview(plain: Mapping[str, Any], former: Mapping[str, Any] | None) -> dic
     }
     server = store["server"]
     if server is not None:
-        failures = sum(server["failures"].values())
-        state = f"breaker {server['breaker']}, {server['operations']:,} operations, "
+        failures = dict(server["failures"])
+        untried = failures.pop(NOT_TRIED, 0)
         style = "" if server["breaker"] == "closed" else "bold red"
-        rows["server"] = said(f"{state}{failures:,} failures", style)
+        rows["server"] = said(
+            f"breaker {server['breaker']}, {server['operations']:,} operations, "
+            f"{sum(failures.values()):,} failures, {untried:,} not tried",
+            style,
+        )
     return rows
 
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from asgi_cache.observe.histogram import BOUNDS, Histogram
-from asgi_cache.observe.plain import plain
+from asgi_cache.observe.plain import IN_DIGITS, plain
 from asgi_cache.observe.tally import Tally
 from asgi_cache.outcome import RESULTS
 
-FAILURES: Final = ("timeout", "refused", "lost", "circuit-open")
-"""Why an operation on a server has failed; the last one was not tried."""
+NOT_TRIED: Final = "circuit-open"
+"""Counted with the failures, but the server was left alone: nothing was sent that could fail."""
+
+FAILURES: Final = ("timeout", "refused", "lost", NOT_TRIED)
+"""Why an operation on a server has failed."""
 
 ANSWERED_HERE: Final = ("hit", "stale")
 """Results of requests that were answered from the store."""
@@ -145,7 +148,8 @@ class StoreStats:
 class LogStats:
     """What this process knows of the purge log."""
 
-    position: int = 0
+    position: int = field(default=0, metadata=IN_DIGITS)
+    """The last one that was read; in JSON it is text, as it has more digits than a double."""
     changes: int = 0
     """How often it has become known that something was purged."""
     behind: float = 0.0

@@ -141,6 +141,7 @@ async def test_dry_run_counts_what_the_purge_voids(site, named, left):
     assert all(each["valid"] for each in await entries(site))
     done = await site.admin("/purge", said=named)
     assert (done.json["purged"], done.json["acknowledged"]) == (True, True)
+    assert (done.json["matching"], done.json["complete"]) == (None, None)  # nothing was counted
     assert sum(each["valid"] for each in await entries(site)) == left
     again = await site.admin("/purge", said={**named, "dry_run": True})
     assert again.json["matching"] == 0
@@ -261,7 +262,8 @@ async def test_breaker_is_opened_and_closed_by_hand(site):
         ("/purge", {"tags": [""]}, 422, "tags"),
         ("/purge", {"tags": ["\ud800"]}, 422, "tags"),
         ("/purge", {"soft": 1, "tags": ["a"]}, 422, "soft"),
-        ("/purge", {"route": ["/nope"]}, 422, None),
+        ("/purge", {"route": ["/nope"]}, 422, "route"),
+        ("/purge", {"path": ["nope"]}, 422, "path"),
         ("/purge", {"user": True}, 422, "user"),
         ("/purge", [], 422, None),
         ("/purge", {"tags": ["a"] * 1001}, 422, "tags"),
@@ -286,6 +288,20 @@ async def test_what_cannot_be_meant_is_refused_by_name(here, path, said, status,
     answer = await here.admin(path, said=said)
     assert (answer.status, answer.json["field"]) == (status, field)
     assert answer.json["error"]
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "abc", "-1"])
+async def test_limit_is_refused_with_its_range(here, limit):
+    """Whatever is wrong with it, the range is what it may be."""
+    answer = await here.admin(f"/entries?limit={limit}")
+    assert answer.json["error"].endswith("is not a whole number from 1 to 500")
+
+
+async def test_log_position_is_text(site):
+    """JavaScript would lose the last digits of such a number."""
+    await site.cache.purge(tags="a")
+    said = (await site.admin("/stats")).json["log"]["position"]
+    assert said == str(site.cache.stats().log.position)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 
 from asgi_cache import Cache, CacheMiddleware
 from asgi_cache.admin.app import DASHBOARD
-from tests.admin.browsing import DESK, PATIENCE, PHONE, headless, opened_tab, served
+from tests.admin.browsing import DESK, NARROW, PATIENCE, PHONE, headless, opened_tab, served
 from tests.observe.load import after_the_load
 
 pytestmark = pytest.mark.slow  # a browser has to be there
@@ -39,7 +39,10 @@ async def read_page(request: Request) -> Response:
 def cache():
     return Cache(
         store="memory://",
-        rules={"/tasks/{task_id}": {"ttl": "5m", "tags": ["tasks"]}, "/pages/{name:path}": "1m"},
+        rules={
+            "/tasks/{task_id}": {"ttl": "5m", "tags": ["tasks"]},
+            "/pages/{name:path}": {"ttl": "1m", "status_ttl": {"404": 10}, "max_body": "64kb"},
+        },
     )
 
 
@@ -88,6 +91,7 @@ def test_the_page_shows_nothing_until_it_has_the_token(browser, site):
         field.fill(TOKEN)
         tab.page.keyboard.press("Enter")
         expect(tab.page.get_by_role("tabpanel", name="Overview")).to_be_visible()
+        expect(tab.page.get_by_role("tab", name="Overview")).to_be_focused()
         tab.page.reload()
         expect(tab.page.get_by_role("tabpanel", name="Overview")).to_be_visible()
         tab.page.get_by_role("button", name="Log out").click()
@@ -274,7 +278,8 @@ def test_a_purge_is_counted_before_it_is_made(tab, site):
     purge.get_by_role("button", name="Preview").click()
     expect(purge.locator(".sample")).to_contain_text("/tasks/2")
     purge.get_by_role("button", name="Purge", exact=True).click()
-    expect(purge.get_by_text("Purged.")).to_be_visible()
+    expect(purge.locator(".notice.done")).to_have_text("Purged.")
+    expect(purge.locator(".notice.done")).to_be_focused()
     purge.get_by_role("button", name="Preview").click()
     expect(purge.locator(".preview")).to_contain_text("would void 0 stored responses and values.")
     expect(purge.locator("tbody tr").first).to_contain_text("tags tasks")
@@ -302,6 +307,116 @@ def test_nobody_is_shut_out(tab, site, scheme, size, rules):
     assert tab.barriers(*rules) == []
     tab.page.emulate_media(color_scheme="light")
     tab.page.set_viewport_size(DESK)
+
+
+@pytest.mark.parametrize("size", [PHONE, NARROW], ids=["phone", "narrow-phone"])
+def test_narrow_screens_cut_nothing_off(tab, site, size):
+    """Each tab and the process are there as a whole; the table that goes on has a shadow."""
+    site.ask("/tasks/1")
+    tab.page.set_viewport_size(size)
+    tab.view("Routes")
+    cut = """elements => elements.filter((element) => {
+        const { left, right } = element.getBoundingClientRect();
+        return left < 0 || right > innerWidth || element.scrollWidth > element.clientWidth;
+    }).map((element) => element.textContent)"""
+    expect(tab.page.locator("#whence")).to_contain_text(":")
+    assert tab.page.locator("[role=tab], #whence").evaluate_all(cut) == []
+    wide = tab.page.get_by_role("region", name="Routes")
+    assert wide.evaluate("element => element.scrollWidth > element.clientWidth")
+    shadow = wide.evaluate("element => getComputedStyle(element).backgroundAttachment")
+    assert shadow == "local, local, scroll, scroll, scroll"
+    tab.page.set_viewport_size(DESK)
+
+
+def sample(**changes):
+    """Return statistics as the API has them, of a cache whose store is on a server."""
+    server = {
+        "breaker": "open",
+        "failures": {"timeout": 2, "lost": 1, "circuit-open": 40},
+        "seconds": {"counts": [], "sum": 0},
+        "opened": 1,
+        "operations": 9,
+        "corrupt": 0,
+        "forged": 0,
+        "memory": None,
+    }
+    route = {"route": "/a", "requests": {"hit": {"200": 5}}, "bytes_served": 5}
+    times = {"counts": [5], "sum": 0.001}
+    return {
+        "at": 1.0,
+        "uptime": 10.0,
+        "process": "one",
+        "bounds": [0.001],
+        "routes": [{**route, "cached": times, "app": times}],
+        "store": {"kind": "tiered", "bytes": 0, "budget": 0, "server": server},
+        "log": {"position": "30127227142546653184", "behind": 2.72, "bound": 0.1, "withheld": 0},
+        "flights": {},
+        "values": {},
+        "public_conflicts": {},
+        **changes,
+    }
+
+
+def test_the_overview_says_what_is_and_no_more(tab):
+    """What did not happen is a dash, what was not tried has not failed, and no digit is lost."""
+    script = """async (samples) => {
+        const { History } = await import("./static/history.js");
+        const { makeOverview } = await import("./static/overview.js");
+        const history = new History();
+        for (const stats of samples) history.take(stats);
+        const view = makeOverview({ history, go: () => {} });
+        view.update();
+        const text = (each) => each.textContent;
+        const all = document.createElement("div");
+        all.append(...view.element.flat());
+        return {
+            tiles: Object.fromEntries([...all.querySelectorAll(".tile")].map((tile) =>
+                [tile.querySelector("h2").textContent, [...tile.querySelectorAll("p")].map(text)])),
+            figures: Object.fromEntries([...all.querySelectorAll(".figures > div")].map((row) =>
+                [row.querySelector("dt").textContent, row.querySelector("dd").textContent])),
+            hint: all.querySelector(".figures [data-name=behind]").parentElement.title,
+        };
+    }"""
+    shown = tab.page.evaluate(script, [sample(), sample(at=2.0, uptime=11.0)])
+    assert shown["tiles"]["Hits · 1 min"] == ["–", "100% since start"]
+    assert shown["tiles"]["From store · 1 min"] == ["–", "p50 · p99 –"]
+    assert shown["tiles"]["By the app · 1 min"] == ["–", "p50 · p99 –"]
+    figures = shown["figures"]
+    assert (figures["failed"], figures["not tried"]) == ("3", "40")
+    assert figures["position"] == "30127227142546653184"
+    assert figures["last read"] == "2.72 s ago · copies trusted 100 ms"
+    assert shown["hint"].startswith("It is read when requests come")
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [(400, 0), (403, 0), (422, 0), (429, 1), (500, 1), (503, 1)],
+)
+def test_only_what_may_succeed_can_be_tried_again(tab, status, offered):
+    """What is refused for what it says would be refused again; a lost link is for now."""
+    answer = {"status": status, "json": {"error": "no, for a reason", "field": None}}
+    tab.page.route("**/rules", lambda route: route.fulfill(**answer))
+    rules = tab.view("Rules")
+    expect(rules.get_by_text("no, for a reason")).to_be_visible()
+    expect(rules.get_by_role("button", name="Try again")).to_have_count(offered)
+    tab.page.unroute("**/rules")
+    if offered:
+        again = rules.get_by_role("button", name="Try again")
+        again.click()
+        expect(rules.get_by_role("region", name="Rules")).to_be_focused()
+    tab.complaints[:] = [text for text in tab.complaints if str(status) not in text]
+
+
+def test_rules_are_shown_with_units(tab):
+    """Durations and sizes are written as everywhere else."""
+    rules = tab.view("Rules")
+    says = rules.get_by_role("row", name="/pages/").get_by_role("cell").first
+    expect(says).to_contain_text("ttl 60 s")
+    expect(says).to_contain_text("404 for 10 s")
+    expect(says).to_contain_text("max_body 64 kB")
+    expect(rules.get_by_role("row", name="/tasks/").get_by_role("cell").first).to_contain_text(
+        "ttl 5 min"
+    )
 
 
 def test_entries_are_shown_page_by_page(tab, site):

@@ -30,7 +30,7 @@ STATS = Stats(
     routes=(ROUTE,),
     values={"hit": 2},
     store=StoreStats("tiered", 1, 100, 1000, server=SERVER),
-    log=LogStats(position=7, bound=0.1),
+    log=LogStats(position=2**64, bound=0.1),
     purges=3,
     public_conflicts={"/a": 1},
 )
@@ -42,6 +42,7 @@ def test_they_can_be_written_as_json():
     assert written["bounds"] == list(BOUNDS)
     (route,) = written["routes"]
     assert route["requests"]["hit"] == {"200": 6, "304": 1}
+    assert written["log"]["position"] == "18446744073709551616"
     assert route["cached"] == {"counts": TIMES.counts, "sum": TIMES.total}
     assert written["store"]["server"]["memory"] == {"used": 10, "limit": 0, "evicted_keys": 3}
 

@@ -11,6 +11,11 @@ export class Refusal extends Error {
   get isUnauthorized() {
     return this.status === 401;
   }
+
+  /* Whether the same request would be refused again: what is wrong is in it. */
+  get isFinal() {
+    return ![0, 429].includes(this.status) && this.status < 500;
+  }
 }
 
 let token = sessionStorage.getItem(KEPT);

@@ -1,7 +1,7 @@
 /* The page: who may see it, its views, and what keeps them up to date. */
 
 import { Refusal, follow, get, hasToken, setToken, whenUnauthorized } from "./api.js";
-import { field, fillWith, h, notice, say, setText } from "./dom.js";
+import { field, fillWith, h, problem, say, setText } from "./dom.js";
 import { makeEntries } from "./entries.js";
 import { makeExplain } from "./explain.js";
 import { plainly, seconds } from "./format.js";
@@ -146,6 +146,7 @@ function enter(stats) {
   page.take(stats);
   setLink("starting", "connecting");
   keepUp(page, ended.signal);
+  return page;
 }
 
 function askForToken(refusal = "") {
@@ -166,7 +167,9 @@ function askForToken(refusal = "") {
     const token = input.value.trim();
     if (!/^[\x21-\x7e]+$/.test(token)) return askForToken("No token looks like this.");
     setToken(token);
-    await begin();
+    const page = await begin();
+    if (page) page.current.tab.focus();
+    else if (!main.contains(document.activeElement)) main.focus();
     button.disabled = false;
   } }, h("h2", null, "Log in"), user, field("Token", input,
     "The one that the admin API was made with. It is kept in this tab only."), said, button);
@@ -174,15 +177,15 @@ function askForToken(refusal = "") {
   input.focus();
 }
 
-/* Ask for the first figures; whoever may have them is in. */
+/* Ask for the first figures; whoever may have them is in, and has the page. */
 async function begin() {
   try {
-    enter(await get("stats"));
+    return enter(await get("stats"));
   } catch (error) {
-    if (error.isUnauthorized) return;
+    if (error.isUnauthorized) return null;
     setLink("lost", "disconnected");
-    const again = h("button", { type: "button", click: begin }, "Try again");
-    fillWith(main, notice("problem", error.message, again));
+    fillWith(main, problem(error, begin));
+    return null;
   }
 }
 

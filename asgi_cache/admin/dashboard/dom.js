@@ -48,7 +48,8 @@ export function panel(title, ...children) {
 
 /* A list of names and values; `set` takes the values by name. */
 export function figures(names) {
-  const cells = Object.fromEntries(names.map(([name]) => [name, h("dd", null, "–")]));
+  const cells = Object.fromEntries(names.map(([name]) =>
+    [name, h("dd", { "data-name": name }, "–")]));
   const rows = names.map(([name, label, hint]) =>
     h("div", { title: hint }, h("dt", null, label), cells[name]));
   const set = (values) => {
@@ -75,25 +76,40 @@ export function field(label, control, hint) {
 
 /* What stands where there is nothing (yet): "empty", "waiting" or "problem". */
 export function notice(kind, text, ...more) {
-  return h("div", { class: `notice ${kind}`, role: kind === "problem" ? "alert" : null },
-    h("p", null, text), more);
+  const role = kind === "problem" ? "alert" : null;
+  return h("div", { class: `notice ${kind}`, role }, h("p", null, text), more);
+}
+
+/* A failure in words, with a way to try *again* unless the same would be refused once more. */
+export function problem(error, again) {
+  return notice("problem", error.message, !error.isFinal
+    && h("button", { type: "button", click: again }, "Try again"));
+}
+
+/* Fill *region*; a focus that was in what has gone goes to what is there now, not to the page. */
+function renew(region, content) {
+  const hadFocus = region.contains(document.activeElement);
+  fillWith(region, content);
+  const first = region.firstElementChild;
+  if (!hadFocus || !first) return;
+  const isNew = !first.hasAttribute("tabindex");
+  if (isNew) first.tabIndex = -1;
+  first.focus({ preventScroll: !isNew });
 }
 
 /* Put in *region* what *render* makes of what is *asked* for: while it is waited for, what was
- * there is dimmed; a failure is shown with a way to try again. Answers that were overtaken by a
- * later question are dropped. */
+ * there is dimmed; a failure is shown in its place. Answers that were overtaken by a later
+ * question are dropped. */
 export async function show(region, ask, render) {
   const turn = (region.turn = (region.turn ?? 0) + 1);
   region.setAttribute("aria-busy", "true");
   if (!region.hasChildNodes()) fillWith(region, notice("waiting", "Loading …"));
   try {
     const content = await ask();
-    if (region.turn === turn) fillWith(region, render(content));
+    if (region.turn === turn) renew(region, render(content));
   } catch (error) {
     if (region.turn !== turn || error.isUnauthorized) return;
-    const again = h("button", { type: "button", click: () => show(region, ask, render) },
-      "Try again");
-    fillWith(region, notice("problem", error.message, again));
+    renew(region, problem(error, () => show(region, ask, render)));
   } finally {
     if (region.turn === turn) region.removeAttribute("aria-busy");
   }

@@ -1,7 +1,7 @@
 /* How the cache is doing: the last minutes, and what it is made of. */
 
 import { TimeChart } from "./chart.js";
-import { RESULTS, countOf, hitRatioOf, quantileOf, requestsOf } from "./counts.js";
+import { RESULTS, hitRatioOf, quantileOf, requestsOf } from "./counts.js";
 import { figures, fillWith, h, notice, panel, setText } from "./dom.js";
 import { bytes, count, percent, plainly, rate, roughly, seconds, time } from "./format.js";
 
@@ -24,8 +24,8 @@ function makeTiles() {
   const tiles = {
     ratio: tile("Hits · 1 min", "Answered from the store, of what is the cache’s business"),
     requests: tile("Requests · 1 min", "All that came, untouched ones included"),
-    cached: tile("From the store", "Time to the last byte of what was answered without the app"),
-    app: tile("By the app", "The app’s own time for a response"),
+    cached: tile("From store · 1 min", "To the last byte of what was answered without the app"),
+    app: tile("By the app · 1 min", "The app’s own time for a response"),
     saved: tile("Time saved", "What clients would have waited longer, since the cache was made"),
     memory: tile("Memory", "Of stored responses in this process"),
   };
@@ -36,17 +36,12 @@ function makeTiles() {
 function updateTiles(tiles, history) {
   const { stats, total } = history.latest;
   const { counts, elapsed } = history.over(MINUTE);
-  const quantiles = (name) => {
-    const times = countOf(counts[name]) ? counts[name] : total[name];
-    return [0.5, 0.99].map((part) => seconds(quantileOf(stats.bounds, times, part)));
-  };
-  const recent = hitRatioOf(counts);
-  tiles.ratio.set(percent(recent ?? hitRatioOf(total)),
-    `${percent(hitRatioOf(total))} since start`);
+  tiles.ratio.set(percent(hitRatioOf(counts)), `${percent(hitRatioOf(total))} since start`);
   tiles.requests.set(elapsed ? `${rate(requestsOf(counts) / elapsed)}/s` : "–",
     `${roughly(requestsOf(total))} since start`);
   for (const name of ["cached", "app"]) {
-    const [half, most] = quantiles(name);
+    const [half, most] = [0.5, 0.99].map((part) =>
+      seconds(quantileOf(stats.bounds, counts[name], part)));
     tiles[name].set(half, `p50 · p99 ${most}`);
   }
   tiles.saved.set(seconds(total.saved), `${seconds(counts.saved)} last minute`);
@@ -114,6 +109,8 @@ const PARTS = [
     ["opened", "opened", ({ store }) => count(store.server?.opened), "How often"],
     ["operations", "round trips", ({ store }) => roughly(store.server?.operations)],
     ["failures", "failed", ({ store }) => count(failuresOf(store.server))],
+    ["not_tried", "not tried", ({ store }) => count(store.server?.failures[NOT_TRIED]),
+      "While the breaker was open the server was left alone"],
     ["took", "p50 · p99", ({ store, bounds }) => store.server && [0.5, 0.99].map((part) =>
       seconds(quantileOf(bounds, store.server.seconds, part))).join(" · ")],
     ["odd", "corrupt · forged", ({ store }) => store.server
@@ -121,9 +118,10 @@ const PARTS = [
     ["used", "its memory", ({ store }) => memoryOf(store.server?.memory)],
   ]],
   ["Purge log", [
-    ["position", "position", ({ log }) => count(log.position)],
-    ["behind", "behind", ({ log }) => `${seconds(log.behind)} of ${seconds(log.bound)}`,
-      "Since it was read to its end; copies are trusted for the second figure"],
+    ["position", "position", ({ log }) => log.position],
+    ["behind", "last read", ({ log, store }) => lastReadOf(log, store.server),
+      "It is read when requests come, so that while none do it may be long ago. Copies in this "
+        + "process are trusted that long after it was read"],
     ["withheld", "withheld", ({ log }) => count(log.withheld),
       "Heeded here, but not in the log yet"],
     ["unacknowledged", "waiting", ({ store }) => count(store.server?.unacknowledged ?? 0),
@@ -145,8 +143,18 @@ const PARTS = [
   ]],
 ];
 
-const failuresOf = (server) =>
-  server && Object.values(server.failures).reduce((all, each) => all + each, 0);
+/* What is counted among the failures, though nothing was sent that could fail. */
+const NOT_TRIED = "circuit-open";
+
+const failuresOf = (server) => server && Object.entries(server.failures)
+  .reduce((all, [kind, each]) => (kind === NOT_TRIED ? all : all + each), 0);
+
+/* Without a server the log is this process's own; before the first read there is no time. */
+function lastReadOf({ behind, bound }, server) {
+  if (!server) return "in this process";
+  const ago = behind === null ? "never" : `${seconds(behind)} ago`;
+  return `${ago} · copies trusted ${seconds(bound)}`;
+}
 
 function memoryOf(memory) {
   if (!memory) return null;
@@ -161,7 +169,7 @@ function valuesOf(values) {
 }
 
 function makePart([title, rows]) {
-  const shown = figures(rows);
+  const shown = figures(rows.map(([name, label, , hint]) => [name, label, hint]));
   const element = panel(title, shown.element);
   return {
     element,

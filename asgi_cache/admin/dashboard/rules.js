@@ -2,10 +2,21 @@
 
 import { get } from "./api.js";
 import { h, notice, panel, show, table } from "./dom.js";
-import { plainly } from "./format.js";
+import { bytes, plainly, rate, seconds } from "./format.js";
 
-function written(value) {
-  if (Array.isArray(value)) return value.map(written).join(", ");
+/* How fields are written that are no plain text or number; the API has seconds and bytes. */
+const UNITS = {
+  ttl: seconds, client_ttl: seconds, stale_while_revalidate: seconds, stale_if_error: seconds,
+  status_ttl: (ttls) => Object.entries(ttls).map(([status, ttl]) =>
+    `${status} for ${seconds(ttl)}`).join(", "),
+  max_body: bytes, max_header: bytes,
+  max_fills: (most) => (most === null ? "no limit" : `${rate(most)}/s`),
+  max_user_fills: (most) => (most === null ? "no limit" : `${rate(most)}/s`),
+};
+
+function written(name, value) {
+  if (Object.hasOwn(UNITS, name)) return UNITS[name](value);
+  if (Array.isArray(value)) return value.map((each) => written("", each)).join(", ");
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
@@ -14,7 +25,7 @@ function whatItSays({ never, stated }) {
   const said = Object.entries(stated);
   if (!said.length) return "all as by default";
   return said.map(([name, value]) =>
-    h("span", { class: "chip" }, h("i", null, plainly(name)), " ", plainly(written(value))));
+    h("span", { class: "chip" }, h("i", null, plainly(name)), " ", plainly(written(name, value))));
 }
 
 export function makeRules() {

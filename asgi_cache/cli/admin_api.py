@@ -9,6 +9,7 @@ from typing import Any, Final, Self, cast
 
 import httpx
 
+from asgi_cache.cli.addresses import check_address, unusable
 from asgi_cache.cli.failing import Exit, Failure
 from asgi_cache.stores.urls import shown
 
@@ -32,6 +33,8 @@ class AdminApi:
         """It is answered in this process, and ends with it."""
         self.knows_store: bool = True
         """What it says is stored is what clients are answered with."""
+        check_address(url, "--url ")
+        self._url = url
         self._shown = shown(url)
         if token and not (token.isascii() and token.isprintable() and " " not in token):
             raise Failure(
@@ -46,7 +49,7 @@ class AdminApi:
                 base_url=base, headers=fields, timeout=_TIMEOUT, transport=transport
             )
         except httpx.InvalidURL as error:
-            raise Failure(Exit.USAGE, f"--url {self._shown}: {_why(error)}") from None
+            raise unusable(url, error, "--url ") from None
 
     async def __aenter__(self) -> Self:
         """Be used."""
@@ -124,7 +127,7 @@ class AdminApi:
         try:
             return await self._client.request(method, path, params=query, json=content)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-            raise Failure(Exit.USAGE, f"--url {self._shown}: {_why(error)}") from error
+            raise unusable(self._url, error, "--url ") from error
         except httpx.HTTPError as error:
             raise Failure(
                 Exit.UNREACHABLE,

@@ -11,12 +11,14 @@ from typing import Any, Final
 import httpx
 from rich.table import Table
 
+from asgi_cache.cli.addresses import check_address, unusable
 from asgi_cache.cli.answers import outcome_of
 from asgi_cache.cli.crowd import crowd
 from asgi_cache.cli.failing import Exit, Failure
 from asgi_cache.cli.parser import Given
 from asgi_cache.cli.screen import Screen, percent, said, seconds, table
 from asgi_cache.observe.stats import hit_ratio
+from asgi_cache.stores.urls import shown
 
 _TIMEOUT: Final = 30.0
 
@@ -57,6 +59,7 @@ class _Measured:
 
 def bench(given: Given, screen: Screen) -> int:
     """Measure a URL both ways."""
+    check_address(given.address)
     cached, bypassed = asyncio.run(_both(given))
     plain = {"url": given.address, "with": cached.plain(), "without": bypassed.plain()}
     notes = []
@@ -74,7 +77,7 @@ async def _both(given: Given) -> tuple[_Measured, _Measured]:
         await _ask(client, given.address, {}, first)
         if first.errors:
             (why,) = first.errors
-            raise Failure(Exit.UNREACHABLE, f"nothing answers at {given.address} ({why})")
+            raise Failure(Exit.UNREACHABLE, f"nothing answers at {shown(given.address)} ({why})")
         cached = await _measure(client, given, {})
         return cached, await _measure(client, given, {"Cache-Control": "no-cache"})
 
@@ -99,7 +102,7 @@ async def _ask(
     try:
         answer = await client.get(url, headers=fields)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise Failure(Exit.USAGE, f"{url}: {error}") from error
+        raise unusable(url, error) from error
     except httpx.HTTPError as error:
         measured.errors[str(error) or type(error).__name__] += 1
         return

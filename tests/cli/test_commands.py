@@ -190,7 +190,15 @@ def test_bench_compares_both_ways(command, shop):
         pytest.param(
             ["stats", "--url", "http://127.0.0.1:1/a"], 3, "is the app running?", id="url"
         ),
-        pytest.param(["stats", "--url", "127.0.0.1"], 2, "--url 127.0.0.1", id="no-url"),
+        *(
+            pytest.param(
+                ["stats", "--url", url], 2, f"--url '{url}' is no URL with http:// or", id=url
+            )
+            for url in ("localhost:8100/cache-admin", "ftp://x", "http:///x", "http://[::1")
+        ),
+        pytest.param(
+            ["bench", "/products/1"], 2, "'/products/1' is no URL with http", id="bench-path"
+        ),
         pytest.param(
             ["explain", "/x", "--url", "http://h", "--app", "a:b"], 2, "exclude", id="two-places"
         ),
@@ -213,6 +221,16 @@ def test_what_cannot_be_done_is_one_line(command, arguments, code, reason):
     assert (as_json.code, as_json.out) == (code, "")
     error = json.loads(as_json.err)["error"]
     assert (error["exit"], reason in error["message"]) == (code, True)
+
+
+@pytest.mark.parametrize("end", ["", ":99999", "/#"])
+@pytest.mark.parametrize("scheme", ["http", "ftp"])
+def test_bench_names_no_url_with_what_is_secret_in_it(command, scheme, end):
+    """An error may end up in somebody's log, even of a URL that cannot be used."""
+    said = command("bench", f"{scheme}://me:{SECRET}{end}@127.0.0.1:1/x?token={SECRET}")
+    assert said.code in {Exit.USAGE, Exit.UNREACHABLE}
+    assert f"{scheme}://***@127.0.0.1:1/x" in said.err
+    assert SECRET not in said.err
 
 
 def test_a_store_that_does_not_answer_is_named_without_its_password(command, monkeypatch):

@@ -77,7 +77,7 @@ def _add_where(command: Parser, *, app: str = "") -> None:
     where.add_argument(
         "--url",
         metavar="URL",
-        help="where a running app has its admin API; or else ASGI_CACHE_ADMIN_URL",
+        help="where a running app has its admin API; or else ASGI_CACHE_ADMIN_URL, unless this is ''",
     )
     where.add_argument(
         "--token",

@@ -105,6 +105,11 @@ class AdminApi:
             return None
         return self._object(answer)
 
+    async def rules(self) -> list[Plain]:
+        """Return what each rule says, and where that is stated."""
+        plain = await self._ask("GET", "rules")
+        return cast("list[Plain]", plain["rules"])
+
     async def explain(self, question: Mapping[str, Any]) -> Plain:
         """Return what would become of a request."""
         return await self._ask("POST", "explain", content=question)
@@ -137,7 +142,7 @@ class AdminApi:
         if not isinstance(plain, dict):
             raise Failure(Exit.USAGE, self._no_api(answer))
         try:
-            return _answered(plain, self.shown, _DEEPEST)
+            return cast("Plain", _answered(plain, self.shown, _DEEPEST))
         except RecursionError as error:
             raise odd(self.shown, str(error)) from error
 
@@ -202,7 +207,7 @@ def _answered(plain: Any, where: str, left: int) -> Any:
         said = cast("Plain", plain)
         return _Answered({n: _answered(v, where, left - 1) for n, v in said.items()}, where)
     if isinstance(plain, list):
-        return [_answered(each, where, left - 1) for each in cast("list[Any]", plain)]
+        return [_answered(each, where, left - 1) for each in plain]  # pyright: ignore[reportUnknownVariableType]
     return plain
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -62,11 +63,22 @@ def bench(given: Given, screen: Screen) -> int:
     check_address(given.address)
     cached, bypassed = asyncio.run(_both(given))
     plain = {"url": given.address, "with": cached.plain(), "without": bypassed.plain()}
-    notes = []
-    if set(cached.results) == {"passed"}:
-        notes = [said("No answer had a Cache-Status: no cache was at work here.", "yellow")]
-    screen.answer(plain, _table(plain), *notes)
+    screen.answer(
+        plain, _table(plain), *(said(note, "yellow") for note in _notes(cached, bypassed))
+    )
     return Exit.NO if cached.errors or bypassed.errors else Exit.DONE
+
+
+def _notes(cached: _Measured, bypassed: _Measured) -> Iterator[str]:
+    """Yield what makes the figures mean less than it seems."""
+    statuses = cached.statuses + bypassed.statuses
+    errors = sorted(status for status in statuses if status >= 400)
+    if errors:
+        count, which = sum(statuses[status] for status in errors), ", ".join(map(str, errors))
+        yield f"{count:,} of {statuses.total():,} answers were errors ({which})."
+    # An error may be made outside the cache, such as that of an app which has raised.
+    if set(cached.results) == {"passed"} and any(status < 400 for status in cached.statuses):
+        yield "No answer had a Cache-Status: no cache was at work here."
 
 
 async def _both(given: Given) -> tuple[_Measured, _Measured]:

@@ -24,7 +24,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.server.content)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - the name that is looked for
 
     def log_message(self, *_):
         """Say nothing."""
@@ -77,6 +77,16 @@ def test_a_server_that_is_none_is_named(command, answering, status, content, arg
     assert (said.code, said.out) == (Exit.USAGE, "")
     assert reason in said.err
     assert said.err.count("\n") == 1
+
+
+def test_bench_says_that_answers_were_errors(command, answering):
+    """An app that fails in front of its cache has one all the same."""
+    said = command("bench", answering(500, "oh"), "-n", "2", "-c", "1")
+    assert "4 of 4 answers were errors (500)." in said.out
+    assert "no cache was at work" not in said.out
+    said = command("bench", answering(200, "ah"), "-n", "2", "-c", "1")
+    assert "answers were errors" not in said.out
+    assert "no cache was at work" in said.out
 
 
 @pytest.mark.parametrize("arguments", [["entries", "--all"], ["inspect", "/x"]])

@@ -207,7 +207,7 @@ def _answered(plain: Any, where: str, left: int) -> Any:
         said = cast("Plain", plain)
         return _Answered({n: _answered(v, where, left - 1) for n, v in said.items()}, where)
     if isinstance(plain, list):
-        return [_answered(each, where, left - 1) for each in plain]
+        return [_answered(each, where, left - 1) for each in plain]  # pyright: ignore[reportUnknownVariableType]
     return plain
 
 

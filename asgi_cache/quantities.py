@@ -62,6 +62,16 @@ def parse_duration(value: object, classes: Mapping[str, float] = VOLATILITY) -> 
     return seconds
 
 
+def worded_duration(seconds: float) -> str:
+    """Write a duration as short as it can be read."""
+    if not seconds:
+        return "0 s"
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+        if abs(seconds) >= length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds * 1000:.3g} ms"
+
+
 def parse_size(value: object) -> int:
     """Read a size in bytes: a number, or a string such as ``"64kb"``; a kb is 1024 bytes.
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asgi_cache.errors import ConfigurationError
-from asgi_cache.quantities import parse_duration, parse_size, volatility_classes
+from asgi_cache.quantities import parse_duration, parse_size, volatility_classes, worded_duration
 
 
 @pytest.mark.parametrize(
@@ -143,3 +143,12 @@ def test_what_is_not_a_size_is_refused(value):
     """Slips are refused with an error that says so."""
     with pytest.raises(ConfigurationError, match="is not a size"):
         parse_size(value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "worded"),
+    [(0.0, "0 s"), (0.15, "150 ms"), (250.0, "4.17 min"), (-90000, "-1.04 d")],
+)
+def test_a_duration_is_worded_in_its_unit(seconds, worded):
+    """Nobody reads seconds with an exponent."""
+    assert worded_duration(seconds) == worded

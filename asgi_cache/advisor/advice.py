@@ -10,6 +10,7 @@ from asgi_cache.advisor.curve import Point
 from asgi_cache.advisor.deciding import NEVER, RouteAdvice
 from asgi_cache.advisor.ruling import UNSTORED, ruled
 from asgi_cache.errors import ConfigurationError
+from asgi_cache.quantities import worded_duration
 
 LISTS = ("ignore_query", "vary", "tags")
 """What of a route's advice is a list of names, as in a rule."""
@@ -60,7 +61,7 @@ class Advice:
             raise ConfigurationError("a file of rules: pip install 'asgi-cache[cli]'") from None
         said = {advice.route: advice for advice in self.routes}
         document, rules = tomlkit.document(), tomlkit.table()
-        document.add(tomlkit.comment(f"From {_duration(self.seconds)} of traffic."))
+        document.add(tomlkit.comment(f"From {worded_duration(self.seconds)} of traffic."))
         for pattern, rule in self.rules().items():
             advice = said.get(pattern)
             if advice is not None:
@@ -80,7 +81,7 @@ class Advice:
         widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         details = [line for advice in self.routes for line in _details(advice)]
-        head = f"From {_duration(self.seconds)} of traffic:"
+        head = f"From {worded_duration(self.seconds)} of traffic:"
         return "\n".join([head, "", *lines, *(["", *details] if details else [])])
 
     def to_plain(self) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def _row(advice: RouteAdvice) -> tuple[str, ...]:
         f"{advice.requests:,}",
         app,
         advice.kind,
-        _duration(advice.ttl or 0.0),
+        worded_duration(advice.ttl or 0.0),
         f"{advice.hit_ratio:.1%}",
         f"{advice.stale_ratio:.1%}",
         _size(advice.memory),
@@ -140,7 +141,7 @@ def _row(advice: RouteAdvice) -> tuple[str, ...]:
 def _details(advice: RouteAdvice) -> Iterator[str]:
     yield f"{advice.route}: {advice.kind}, as {advice.why}"
     if advice.curve:
-        tried = (f"{_duration(point.ttl)} {point.hit_ratio:.0%}" for point in advice.curve)
+        tried = (f"{worded_duration(point.ttl)} {point.hit_ratio:.0%}" for point in advice.curve)
         yield f"  hits by ttl: {', '.join(tried)}"
     if not advice.is_stored:
         return
@@ -154,7 +155,8 @@ def _details(advice: RouteAdvice) -> Iterator[str]:
 
 
 def _expected(advice: RouteAdvice) -> str:
-    return f"{advice.hit_ratio:.0%} hits expected, {advice.seconds_saved:.2g} s saved an hour"
+    saved = worded_duration(advice.seconds_saved)
+    return f"{advice.hit_ratio:.0%} hits expected, {saved} saved an hour"
 
 
 def _written(seconds: float) -> str:
@@ -163,13 +165,6 @@ def _written(seconds: float) -> str:
         if seconds >= length and seconds % length == 0:
             return f"{seconds / length:g}{unit}"
     return f"{seconds:g}s"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 def _size(size: int) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from asgi_cache.advisor.advice import Advice
 from asgi_cache.cli.failing import Exit, Failure
-from asgi_cache.cli.opening import needed_admin_api
+from asgi_cache.cli.opening import admin_url, needed_admin_api
 from asgi_cache.cli.parser import Given
 from asgi_cache.cli.screen import Screen, said
+from asgi_cache.stores.urls import shown
 
 
 def advise(given: Given, screen: Screen) -> int:
@@ -19,7 +20,14 @@ def advise(given: Given, screen: Screen) -> int:
     try:
         advice = Advice.from_plain(plain)
     except ValueError as error:
-        raise Failure(Exit.USAGE, f"{given.file or given.url}: {error}") from error
+        hint = "" if given.file is None else "; give what asgi-cache advise --json has printed"
+        where = given.file or shown(admin_url(given) or "")
+        raise Failure(Exit.USAGE, f"{where}: {error}{hint}") from error
+    if not advice.routes:
+        raise Failure(
+            Exit.NO,
+            "nothing is observed: set observe = true (for all, or in a rule), and have clients ask",
+        )
     if given.toml and not screen.as_json:
         print(advice.to_toml(), end="")
     else:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
 from rich.table import Table
 
+from asgi_cache.cli.addresses import check_address, unusable
 from asgi_cache.cli.answers import outcome_of
 from asgi_cache.cli.crowd import crowd
 from asgi_cache.cli.failing import Exit, Failure
 from asgi_cache.cli.parser import Given
 from asgi_cache.cli.screen import Screen, percent, said, seconds, table
 from asgi_cache.observe.stats import hit_ratio
+from asgi_cache.stores.urls import shown
 
 _TIMEOUT: Final = 30.0
 
@@ -57,13 +60,25 @@ class _Measured:
 
 def bench(given: Given, screen: Screen) -> int:
     """Measure a URL both ways."""
+    check_address(given.address)
     cached, bypassed = asyncio.run(_both(given))
     plain = {"url": given.address, "with": cached.plain(), "without": bypassed.plain()}
-    notes = []
-    if set(cached.results) == {"passed"}:
-        notes = [said("No answer had a Cache-Status: no cache was at work here.", "yellow")]
-    screen.answer(plain, _table(plain), *notes)
+    screen.answer(
+        plain, _table(plain), *(said(note, "yellow") for note in _notes(cached, bypassed))
+    )
     return Exit.NO if cached.errors or bypassed.errors else Exit.DONE
+
+
+def _notes(cached: _Measured, bypassed: _Measured) -> Iterator[str]:
+    """Yield what makes the figures mean less than it seems."""
+    statuses = cached.statuses + bypassed.statuses
+    errors = sorted(status for status in statuses if status >= 400)
+    if errors:
+        count, which = sum(statuses[status] for status in errors), ", ".join(map(str, errors))
+        yield f"{count:,} of {statuses.total():,} answers were errors ({which})."
+    # An error may be made outside the cache, such as that of an app which has raised.
+    if set(cached.results) == {"passed"} and any(status < 400 for status in cached.statuses):
+        yield "No answer had a Cache-Status: no cache was at work here."
 
 
 async def _both(given: Given) -> tuple[_Measured, _Measured]:
@@ -74,7 +89,7 @@ async def _both(given: Given) -> tuple[_Measured, _Measured]:
         await _ask(client, given.address, {}, first)
         if first.errors:
             (why,) = first.errors
-            raise Failure(Exit.UNREACHABLE, f"nothing answers at {given.address} ({why})")
+            raise Failure(Exit.UNREACHABLE, f"nothing answers at {shown(given.address)} ({why})")
         cached = await _measure(client, given, {})
         return cached, await _measure(client, given, {"Cache-Control": "no-cache"})
 
@@ -99,7 +114,7 @@ async def _ask(
     try:
         answer = await client.get(url, headers=fields)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise Failure(Exit.USAGE, f"{url}: {error}") from error
+        raise unusable(url, error) from error
     except httpx.HTTPError as error:
         measured.errors[str(error) or type(error).__name__] += 1
         return

@@ -18,7 +18,7 @@ def interruptible(stopping: asyncio.Event, say: Callable[[str], None]) -> Genera
             task.cancel()
             return
         stopping.set()
-        say("Waiting for what is under way; Ctrl-C again does not.")
+        say("Waiting for what is under way; press Ctrl-C again to stop at once.")
 
     heard = list[signal.Signals]()
     with suppress(NotImplementedError):  # on Windows Ctrl-C cancels the task the first time

@@ -25,13 +25,17 @@ _TIMEOUT: Final = "2s"
 def admin_url(given: Given) -> str | None:
     """Return where the admin API is that is meant; nothing if a cache of one's own is.
 
+    An empty ``--url`` is none, whatever the variable says.
+
     Raises:
         Failure: Both are named.
     """
     own = [f"--{name}" for name in ("config", "app") if getattr(given, name, None)]
     if given.url and own:
         raise Failure(Exit.USAGE, f"--url and {own[0]} exclude each other")
-    return given.url or (None if own else os.environ.get(ADMIN_URL)) or None
+    if given.url is not None or own:
+        return given.url or None
+    return os.environ.get(ADMIN_URL) or None
 
 
 def admin_api(given: Given) -> AdminApi | None:

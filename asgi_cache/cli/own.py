@@ -40,8 +40,7 @@ async def own_api(cache: Cache, *, needs_store: bool = True) -> AsyncGenerator[A
     try:
         if is_shared:
             await reach(cache.store)
-        transport = httpx.ASGITransport(cache.admin(guard=_let_in))
-        async with AdminApi(_NOWHERE, None, transport) as api:
+        async with called_api(cache) as api:
             api.knows_store = is_shared
             yield api
     except StoreUnavailable as error:
@@ -49,6 +48,12 @@ async def own_api(cache: Cache, *, needs_store: bool = True) -> AsyncGenerator[A
         raise Failure(Exit.UNREACHABLE, f"the store {store} does not answer: {error}") from error
     finally:
         await cache.close()
+
+
+def called_api(cache: Cache) -> AdminApi:
+    """Return the admin API of *cache*, called in this process, as long as somebody else has it."""
+    transport = httpx.ASGITransport(cache.admin(guard=_let_in))
+    return AdminApi(_NOWHERE, None, transport)
 
 
 def _let_in(request: Request) -> str:

@@ -42,6 +42,7 @@ def make_parser() -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version")
+    _add_output(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         *(_add_demo, _add_check, _add_explain, _add_stats, _add_entries, _add_inspect),
@@ -58,11 +59,20 @@ def _command(commands: _Commands, name: str, meaning: str, more: str = "") -> Pa
         description=f"{meaning[0].upper()}{meaning[1:]}. {more}".strip(),
         allow_abbrev=False,
     )
-    output = command.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="print JSON, errors too")
-    output.add_argument("--no-color", action="store_true", help="print no colours; as NO_COLOR=1")
-    output.add_argument("--debug", action="store_true", help="show where an error came from")
+    _add_output(command)
     return command
+
+
+def _add_output(parser: Parser) -> None:
+    """Let the command line say how an answer looks, before the command or after it."""
+    output = parser.add_argument_group("output")
+    for name, meaning in (
+        ("--json", "print JSON, errors too"),
+        ("--no-color", "print no colours; as NO_COLOR=1"),
+        ("--debug", "show where an error came from"),
+    ):
+        # A command that does not say it must not take back what stands before it.
+        output.add_argument(name, action="store_true", default=argparse.SUPPRESS, help=meaning)
 
 
 def _add_where(command: Parser, *, app: str = "") -> None:
@@ -77,7 +87,7 @@ def _add_where(command: Parser, *, app: str = "") -> None:
     where.add_argument(
         "--url",
         metavar="URL",
-        help="where a running app has its admin API; or else ASGI_CACHE_ADMIN_URL",
+        help="where a running app has its admin API; or else ASGI_CACHE_ADMIN_URL, unless it is ''",
     )
     where.add_argument(
         "--token",

@@ -6,12 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any, Final
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from asgi_cache.cache import Cache
 from asgi_cache.cli.apps import cache_of, load
 from asgi_cache.cli.failing import Exit, Failure
+from asgi_cache.cli.own import called_api
 from asgi_cache.cli.parser import Given
 from asgi_cache.cli.screen import Screen, said, seconds, size, table
 from asgi_cache.config import base_rule, compile_rules
@@ -27,13 +29,14 @@ _SIZES: Final = frozenset({"max_body", "max_header"})
 
 def check(given: Given, screen: Screen) -> int:
     """Check a file, and print what its rules say."""
+    if given.file.is_dir():
+        raise Failure(Exit.USAGE, f"{given.file}: is a directory: name a file in it")
     if not given.file.is_file():
         raise Failure(Exit.USAGE, f"{given.file}: there is no such file")
     try:
         cache = Cache.from_config(given.file, environ={})
         asyncio.run(cache.close())
-        if given.app:
-            cache_of(load(given.app), given.app).read_routes()
+        handlers = asyncio.run(_of_handlers(given.app)) if given.app else None
     except ConfigurationError as error:
         raise Failure(Exit.NO, str(error)) from error
     settings = cache.settings
@@ -45,8 +48,42 @@ def check(given: Given, screen: Screen) -> int:
         "namespace": settings.namespace,
         "rules": [_plain(pattern, rule, base) for pattern, rule in rules],
     }
-    screen.answer(checked, _heading(given.file, checked), *([_table(rules, base)] if rules else []))
+    parts: list[RenderableType] = [_table(rules, base)] if rules else []
+    if handlers is not None:
+        checked["handlers"] = handlers
+        parts += [_told(handlers)]
+    screen.answer(checked, _heading(given.file, checked), *parts)
     return Exit.DONE
+
+
+async def _of_handlers(name: str) -> list[dict[str, Any]]:
+    """Return the rules that the handlers of the app state.
+
+    Raises:
+        ConfigurationError: One of them states what is no rule.
+        Failure: There is no such app.
+    """
+    cache = cache_of(load(name), name)
+    cache.read_routes()
+    async with called_api(cache) as api:
+        rules = await api.rules()
+    await cache.close()
+    stated = {rule["pattern"]: rule for rule in rules if rule["said_by"] == "its handler"}
+    return [
+        {part: rule[part] for part in ("pattern", "never", "stated")}
+        for pattern, rule in stated.items()
+        # Starlette has HEAD wherever there is GET, and nobody states a rule for that.
+        if not (pattern.startswith("HEAD ") and f"GET {pattern[5:]}" in stated)
+    ]
+
+
+def _told(handlers: list[dict[str, Any]]) -> Text:
+    """Name the routes whose handlers state a rule."""
+    if not handlers:
+        return said("No handler of the app states a rule.")
+    what = "rule is" if len(handlers) == 1 else "rules are"
+    routes = ", ".join(rule["pattern"] for rule in handlers)
+    return said(f"{len(handlers)} {what} stated by handlers: {routes}.")
 
 
 def _plain(pattern: str, rule: Rule | None, base: Rule) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asgi_cache.cli.failing import Exit
+from asgi_cache.quantities import worded_duration
 
 WIDE: Final = 4096
 """Columns of what is no terminal: whoever reads it there wants whole lines."""
@@ -114,12 +115,7 @@ def pairs(rows: Mapping[str, object]) -> Table:
 
 def seconds(value: float | None) -> str:
     """Write a duration as short as it can be read."""
-    if value is None:
-        return "–"
-    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value * 1000:.3g} ms"
+    return "–" if value is None else worded_duration(value)
 
 
 def size(value: float | None) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 import sys
+from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asgi_cache.admin.operations import MOST_ENTRIES
-from asgi_cache.cli.admin_api import AdminApi
+from asgi_cache.cli.admin_api import AdminApi, odd
 from asgi_cache.cli.failing import Exit, Failure
 from asgi_cache.cli.opening import place
 from asgi_cache.cli.parser import Given
@@ -41,18 +42,37 @@ def entries(given: Given, screen: Screen) -> int:
 
 async def _entries(given: Given) -> dict[str, Any]:
     """Return what one page has, or all that follow it."""
+    plain: dict[str, Any] = {}
     async with place(given) as where:
-        plain = await _page(where, given, given.cursor)
-        while given.all and plain["cursor"] is not None:
-            following = await _page(where, given, plain["cursor"])
-            plain["entries"] += following["entries"]
-            plain["scanned"] += following["scanned"]
-            plain["cursor"] = following["cursor"]
-        return plain
+        asked = {"prefix": given.prefix, "tag": given.tag, "limit": given.limit}
+        async for page in _pages(where, given.cursor, **asked):
+            if plain:
+                plain["entries"] += page["entries"]
+                plain["scanned"] += page["scanned"]
+                plain["cursor"] = page["cursor"]
+            else:
+                plain = page
+            if not given.all:
+                break
+    return plain
 
 
-async def _page(where: AdminApi, given: Given, cursor: str | None) -> dict[str, Any]:
-    return await where.entries(prefix=given.prefix, tag=given.tag, limit=given.limit, cursor=cursor)
+async def _pages(
+    where: AdminApi, cursor: str | None, *, prefix: str, tag: str, limit: int
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield the page at *cursor*, and all that follow it.
+
+    Raises:
+        Failure: They would never end, as one leads back to where it was asked for.
+    """
+    while True:
+        page = await where.entries(prefix=prefix, tag=tag, limit=limit, cursor=cursor)
+        yield page
+        if page["cursor"] is None:
+            return
+        if page["cursor"] == cursor:
+            raise odd(where.shown, f"the cursor {cursor!r} leads back to itself")
+        cursor = page["cursor"]
 
 
 def _table(found: list[dict[str, Any]], *, with_keys: bool) -> Table:
@@ -105,13 +125,10 @@ async def _inspect(given: Given) -> list[dict[str, Any]]:
 
 async def _keys_of(where: AdminApi, url: str) -> list[str]:
     """Return the keys of all that is stored for *url*: of each user, and each variant."""
-    keys, cursor = list[str](), None
-    while True:
-        page = await where.entries(prefix=url, tag="", limit=MOST_ENTRIES, cursor=cursor)
-        keys += [each["key"] for each in page["entries"] if _is_of(each["url"], url)]
-        cursor = page["cursor"]
-        if cursor is None:
-            return keys
+    pages = _pages(where, None, prefix=url, tag="", limit=MOST_ENTRIES)
+    return [
+        each["key"] async for page in pages for each in page["entries"] if _is_of(each["url"], url)
+    ]
 
 
 def _is_of(stored: str, url: str) -> bool:

@@ -54,7 +54,7 @@ def _urls(given: Given) -> Iterator[str]:
     base = given.base
     for named in given.list:
         is_url = "://" in named or (named.startswith("/") and base and not Path(named).is_file())
-        for line in (named,) if is_url else _lines(named):
+        for line in (named,) if is_url else _lines(named, base):
             try:
                 yield absolute(line, base)
             except ValueError as error:
@@ -62,13 +62,15 @@ def _urls(given: Given) -> Iterator[str]:
                 raise Failure(Exit.USAGE, f"{error}{hint}") from error
 
 
-def _lines(name: str) -> Iterable[str]:
+def _lines(name: str, base: str) -> Iterable[str]:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         text = text.removeprefix("\ufeff")  # as some editors begin a file
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not text"
-        raise Failure(Exit.USAGE, f"{name}: cannot be read: {why}") from error
+        is_path = name.startswith("/") and not base
+        hint = " (a path needs --base to be a URL)" if is_path else ""
+        raise Failure(Exit.USAGE, f"{name}: cannot be read: {why}{hint}") from error
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 

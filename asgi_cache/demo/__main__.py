@@ -34,7 +34,7 @@ def run(url: str, *, serves: bool) -> int:
     """Run the demo, or leave its server running; return the status to exit with."""
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
         print(f"The demo needs {' and '.join(missing)}: pip install 'asgi-cache[demo]'")
-        return 1
+        return 2  # as every command of asgi-cache does
     from asgi_cache.demo.show import demonstrate, leave_running  # noqa: PLC0415
 
     store = None if url == "none" else url

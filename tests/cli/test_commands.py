@@ -71,6 +71,49 @@ def test_check_says_no_in_one_line(command, tmp_path, content, said):
     assert answer.err.count("\n") == 1
 
 
+STATED = """
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Route
+from asgi_cache import Cache, CacheMiddleware, cached
+
+@cached(ttl="1m")
+async def stated(request):
+    return Response("x")
+
+cache = Cache(store="redis://127.0.0.1:1")
+route = [Route("/stated/{number}", stated)]
+app, bare = (
+    Starlette(routes=routes, middleware=[Middleware(CacheMiddleware, cache=each)])
+    for routes, each in ((route, cache), ([], Cache()))
+)
+"""
+
+
+def test_check_lists_what_handlers_state(command, shop, tmp_path, monkeypatch):
+    """For that no store has to answer."""
+    (tmp_path / "stated.py").write_text(STATED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "stated", raising=False)
+    said = command("check", shop.config, "--app", "stated:app")
+    assert (said.code, said.err) == (Exit.DONE, "")
+    assert said.out.endswith("1 rule is stated by handlers: GET /stated/{number}.\n")
+    plain = json.loads(command("check", shop.config, "--app", "stated:app", "--json").out)
+    (rule,) = plain["handlers"]
+    assert (rule["pattern"], rule["stated"]["ttl"]) == ("GET /stated/{number}", 60.0)
+    said = command("check", shop.config, "--app", "stated:bare")
+    assert said.out.endswith("No handler of the app states a rule.\n")
+
+
+def test_how_an_answer_looks_is_said_before_the_command_or_after_it(command, shop):
+    """The help of all commands names it, too."""
+    plain = command("check", shop.config, "--json")
+    assert command("--json", "check", shop.config) == plain
+    assert "Traceback" in command("--debug", "purge").err
+    assert "--json" in make_parser().format_help()
+
+
 def test_check_reads_a_table_of_pyproject(command, tmp_path):
     """A project may have it in the file that it has anyway."""
     file = tmp_path / "pyproject.toml"
@@ -186,11 +229,20 @@ def test_bench_compares_both_ways(command, shop):
         pytest.param(["purge", "--tag", "a"], 2, "a memory store lives in the", id="memory"),
         pytest.param(["explain", "/x", "-H", "x"], 2, "'x' is not a field", id="field"),
         pytest.param(["check", "nowhere.toml"], 2, "there is no such file", id="no-file"),
+        pytest.param(["check", "."], 2, ".: is a directory", id="directory"),
         pytest.param(["stats"], 2, "--url https://host/cache-admin", id="stats-of-what"),
         pytest.param(
             ["stats", "--url", "http://127.0.0.1:1/a"], 3, "is the app running?", id="url"
         ),
-        pytest.param(["stats", "--url", "127.0.0.1"], 2, "--url 127.0.0.1", id="no-url"),
+        *(
+            pytest.param(
+                ["stats", "--url", url], 2, f"--url '{url}' is no URL with http:// or", id=url
+            )
+            for url in ("localhost:8100/cache-admin", "ftp://x", "http:///x", "http://[::1")
+        ),
+        pytest.param(
+            ["bench", "/products/1"], 2, "'/products/1' is no URL with http", id="bench-path"
+        ),
         pytest.param(
             ["explain", "/x", "--url", "http://h", "--app", "a:b"], 2, "exclude", id="two-places"
         ),
@@ -213,6 +265,16 @@ def test_what_cannot_be_done_is_one_line(command, arguments, code, reason):
     assert (as_json.code, as_json.out) == (code, "")
     error = json.loads(as_json.err)["error"]
     assert (error["exit"], reason in error["message"]) == (code, True)
+
+
+@pytest.mark.parametrize("end", ["", ":99999", "/#"])
+@pytest.mark.parametrize("scheme", ["http", "ftp"])
+def test_bench_names_no_url_with_what_is_secret_in_it(command, scheme, end):
+    """An error may end up in somebody's log, even of a URL that cannot be used."""
+    said = command("bench", f"{scheme}://me:{SECRET}{end}@127.0.0.1:1/x?token={SECRET}")
+    assert said.code in {Exit.USAGE, Exit.UNREACHABLE}
+    assert f"{scheme}://***@127.0.0.1:1/x" in said.err
+    assert SECRET not in said.err
 
 
 def test_a_store_that_does_not_answer_is_named_without_its_password(command, monkeypatch):

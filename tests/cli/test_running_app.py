@@ -137,7 +137,20 @@ def test_advice_is_a_report_and_a_file_of_rules(asked, command, shop, tmp_path):
     rules.write_text(command("advise", file, "--toml").out)
     assert command("check", rules).code == Exit.DONE
     file.write_text("{}")
-    assert "this is no advice" in command("advise", file).err
+    said = command("advise", file)
+    assert said.code == Exit.USAGE
+    assert "this is no advice" in said.err
+    assert "give what asgi-cache advise --json has printed" in said.err
+
+
+@pytest.mark.parametrize("more", [[], ["--toml"], ["--json"]])
+def test_advice_on_nothing_is_no(command, tmp_path, more):
+    """A file without a rule would be taken for what is advised."""
+    file = tmp_path / "advice.json"
+    file.write_text('{"seconds": 0.0, "routes": [], "unasked": []}')
+    said = command("advise", file, *more)
+    assert (said.code, said.out) == (Exit.NO, "")
+    assert "nothing is observed: set observe = true (" in said.err
 
 
 def test_what_is_no_admin_api_is_named(command, shop):

@@ -44,7 +44,7 @@ def test_a_thousand_urls_are_warmed_once_each_though_ctrl_c_comes_between(shop, 
         time.sleep(0.01)
     first.type("\x03")
     assert first.wait() == Exit.INTERRUPTED, first.said
-    assert "Waiting for what is under way" in first.said
+    assert "Waiting for what is under way; press Ctrl-C again to stop at once." in first.said
     before = {url.removeprefix(shop.url) for url in done(state)}
     assert MANY // 5 < len(before) < MANY
     assert before == set(shop.counts()["asked"]) & set(paths)
@@ -157,6 +157,16 @@ def test_what_another_app_has_warmed_is_not_done(command, shop, tmp_path, monkey
     assert "is the state of other requests" in said.err
 
 
+def test_an_empty_url_undoes_the_variable(command, shop, monkeypatch):
+    """So that a list can be asked for as a client does where an admin API is usually meant."""
+    monkeypatch.setenv("ASGI_CACHE_ADMIN_URL", "http://127.0.0.1:1/cache-admin")
+    named = ("warm", "/products/25", "--base", shop.url)
+    assert command(*named).code == Exit.UNREACHABLE
+    said = command(*named, "--url", "")
+    assert (said.code, said.err) == (Exit.DONE, "")
+    assert shop.counts()["asked"]["/products/25"] == 1
+
+
 def test_the_rate_is_kept(command, shop):
     """So many a second are begun, evenly."""
     urls = [shop.url + path for path in products(30, 11)]
@@ -197,7 +207,11 @@ def test_a_host_that_cannot_be_one_keeps_no_other_from_being_warmed(command, sho
     ("arguments", "reason"),
     [
         pytest.param(["http://[::1"], "'http://[::1' is no URL", id="no-address"),
-        pytest.param(["/x"], "/x: cannot be read", id="a-path-without-a-host"),
+        pytest.param(
+            ["/x"],
+            "/x: cannot be read: No such file or directory (a path needs --base to be a URL)",
+            id="a-path-without-a-host",
+        ),
         pytest.param(["no-such-file"], "no-such-file: cannot be read", id="no-file"),
         pytest.param(["http:///x"], "is not an absolute URL", id="no-host"),
         pytest.param(["http://h/", "--state", "/"], "/: cannot be read", id="state"),

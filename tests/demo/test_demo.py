@@ -148,7 +148,7 @@ sys.modules["fastapi"] = sys.modules["uvicorn"] = None  # as if they were not in
 runpy.run_module("asgi_cache.demo", run_name="__main__")
 """
     demo = run_demo("-c", program)
-    assert (demo.returncode, demo.stderr) == (1, "")
+    assert (demo.returncode, demo.stderr) == (2, "")
     assert demo.stdout == "The demo needs fastapi and uvicorn: pip install 'asgi-cache[demo]'\n"
 
 

@@ -39,11 +39,12 @@ tally.note_passed()
 generate_latest(registry)
 tally.note_passed()  # which the parent alone is to write
 child = os.fork()
+if child:  # prometheus_client cannot read a file that another process is about to begin
+    os.waitpid(child, 0)
 tally.note_passed()
 text = generate_latest(registry).decode()
 if child:
-    os.waitpid(child, 0)
-    print(generate_latest(registry).decode())
+    print(text)
 sys.stdout.flush()
 os._exit(0)
 """

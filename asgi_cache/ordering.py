@@ -19,7 +19,7 @@ class Orders:
         """Return what is *named*.
 
         Raises:
-            ValueError: Nothing is, or something that could not be there.
+            NamesNothing: Nothing is, or something that could not be there.
         """
         selectors = {*Selected.__annotations__, "everything"}
         return self._selectors.select(**{n: v for n, v in named.items() if n in selectors})  # type: ignore[arg-type]

@@ -72,6 +72,14 @@ def worded_duration(seconds: float) -> str:
     return f"{seconds * 1000:.3g} ms"
 
 
+def worded_size(size: float) -> str:
+    """Write a number of bytes as short as it can be read."""
+    for unit, length in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
+        if size >= length:
+            return f"{size / length:.1f} {unit}"
+    return f"{size:.0f} B"
+
+
 def parse_size(value: object) -> int:
     """Read a size in bytes: a number, or a string such as ``"64kb"``; a kb is 1024 bytes.
 

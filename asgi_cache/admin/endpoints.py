@@ -32,6 +32,7 @@ from asgi_cache.admin.problems import Unprocessable
 from asgi_cache.admin.steered import Steered
 from asgi_cache.errors import PurgeNotAcknowledged, StoreUnavailable
 from asgi_cache.gathering import this_process
+from asgi_cache.locating import absolute
 from asgi_cache.observe.observer import Purged as Ordered
 from asgi_cache.observe.plain import plain
 from asgi_cache.observe.saying import say
@@ -116,10 +117,9 @@ class Endpoints:
 
     async def explain(self, request: Request, **asked: Any) -> Any:
         """Say what would become of a request; a path is one of the host that was asked."""
-        url: str = asked.pop("url")
-        if url.startswith("/") and not self._cache.settings.base_url:
-            url = f"{request.url.scheme}://{request.url.netloc}{url}"
+        asked_host = f"{request.url.scheme}://{request.url.netloc}"
         try:
+            url = absolute(asked.pop("url"), self._cache.settings.base_url or asked_host)
             said = await self._cache.explain(asked.pop("method"), url, **asked)
         except ValueError as error:
             raise Unprocessable("url", str(error)) from None
@@ -232,10 +232,9 @@ def who(request: Request) -> str:
 
 def _past(ordered: Ordered) -> PastPurge:
     """Return what the API says of a purge."""
-    named = {kind: names for kind, names in ordered.named.items() if names}
     return PastPurge(
         at=ordered.at,
-        named=named,
+        named=dict(ordered.named),
         all_of=ordered.all_of,
         soft=ordered.soft,
         by=ordered.by,

@@ -10,7 +10,7 @@ from asgi_cache.advisor.curve import Point
 from asgi_cache.advisor.deciding import NEVER, RouteAdvice
 from asgi_cache.advisor.ruling import UNSTORED, ruled
 from asgi_cache.errors import ConfigurationError
-from asgi_cache.quantities import worded_duration
+from asgi_cache.quantities import worded_duration, worded_size
 
 LISTS = ("ignore_query", "vary", "tags")
 """What of a route's advice is a list of names, as in a rule."""
@@ -134,7 +134,7 @@ def _row(advice: RouteAdvice) -> tuple[str, ...]:
         worded_duration(advice.ttl or 0.0),
         f"{advice.hit_ratio:.1%}",
         f"{advice.stale_ratio:.1%}",
-        _size(advice.memory),
+        worded_size(advice.memory),
     )
 
 
@@ -165,10 +165,3 @@ def _written(seconds: float) -> str:
         if seconds >= length and seconds % length == 0:
             return f"{seconds / length:g}{unit}"
     return f"{seconds:g}s"
-
-
-def _size(size: int) -> str:
-    for unit, length in (("MB", 2**20), ("kB", 2**10)):
-        if size >= length:
-            return f"{size / length:.3g} {unit}"
-    return f"{size} B"

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asgi_cache.cli.failing import Exit
-from asgi_cache.quantities import worded_duration
+from asgi_cache.quantities import worded_duration, worded_size
 
 WIDE: Final = 4096
 """Columns of what is no terminal: whoever reads it there wants whole lines."""
@@ -120,12 +120,7 @@ def seconds(value: float | None) -> str:
 
 def size(value: float | None) -> str:
     """Write a number of bytes as short as it can be read."""
-    if value is None:
-        return "–"
-    for unit, one in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
-        if value >= one:
-            return f"{value / one:.1f} {unit}"
-    return f"{value:.0f} B"
+    return "–" if value is None else worded_size(value)
 
 
 def percent(value: float | None) -> str:

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from asgi_cache.backoff import full_jitter
 from asgi_cache.errors import CircuitOpen, StoreRefused, StoreTimeout, StoreUnavailable
 from asgi_cache.observe.histogram import Histogram
-from asgi_cache.observe.stats import FAILURES, MemoryStats, ServerStats
+from asgi_cache.observe.stats import FAILURES, NOT_TRIED, MemoryStats, ServerStats
 from asgi_cache.stores.breaker import Breaker
 from asgi_cache.stores.redis_client import LOST, within
 
@@ -43,7 +43,7 @@ class Guard:
             CircuitOpen: It is not to be.
         """
         if not self.breaker.is_closed:
-            self.failures["circuit-open"] += 1
+            self.failures[NOT_TRIED] += 1
             raise CircuitOpen(f"the store is left alone since it failed: {self.breaker.why}")
 
     async def run(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asgi_cache.observe.stats import NOT_TRIED
+
 EACH = "job, instance, cache"
 
 EVICTED = 'reason="evicted"'
 ASKED = 'result!="passed"'
 FAILED = 'result="failed"'
-TRIED = 'kind!="circuit-open"'
+TRIED = f'kind!="{NOT_TRIED}"'
 
 
 @dataclass(frozen=True)

@@ -313,9 +313,9 @@ class RedisStore(Store):
             self._inherited.append(former)
         self._breaker.abandon_probe()
         if isinstance(self._client, Redis | RedisCluster):
-            servers = servers_of(self._client, is_ours=False)
+            servers = servers_of(self._client, is_ours=False, monotonic=self._monotonic)
         else:
-            servers = servers_of(self._client(), is_ours=True)
+            servers = servers_of(self._client(), is_ours=True, monotonic=self._monotonic)
         return Link(servers, os.getpid(), asyncio.get_running_loop())
 
     async def _send(self, *commands: Command) -> list[Any]:

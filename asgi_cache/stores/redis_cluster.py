@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -76,9 +76,9 @@ class ClusterServers:
     because a slot's keys are in two places while it is moved.
     """
 
-    def __init__(self, client: RedisCluster) -> None:
+    def __init__(self, client: RedisCluster, monotonic: Callable[[], float]) -> None:
         """Ask the nodes that *client* would, which itself is neither used nor closed."""
-        self._nodes = Nodes(client)
+        self._nodes = Nodes(client, monotonic)
 
     @property
     def can_spare_a_connection(self) -> bool:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.cluster import ClusterNode, NodesManager, RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import AskError, RedisClusterException, RedisError, SlotNotCoveredError
 from redis.exceptions import ConnectionError as NoConnection
 
-from asgi_cache.stores.redis_client import FAILURES, Turns, plain
+from asgi_cache.stores.redis_client import FAILURES, Pool, Turns, plain
 
 NODE_TIMEOUT: Final = 0.5
 """Seconds that one node may take to say which node has which slot."""
@@ -44,11 +44,12 @@ class Nodes:
     give one when all are in use, but a pool's for each node, where who asks can wait.
     """
 
-    def __init__(self, client: RedisCluster) -> None:
+    def __init__(self, client: RedisCluster, monotonic: Callable[[], float]) -> None:
         """Find the nodes that *client* would, which itself is neither used nor closed."""
         self._settings = _settings_of(client)
         self._manager = _manager_like(client.nodes_manager, self._settings)
         self._named = dict(self._manager.startup_nodes)
+        self._monotonic = monotonic
         self._turns: dict[Node, Turns] = {}
         self._is_doubted = False
         self._suspect: Node | None = None
@@ -109,8 +110,7 @@ class Nodes:
 
     def look_again(self) -> None:
         """Search for the nodes, if there is doubt; nobody waits for it."""
-        loop = asyncio.get_running_loop()
-        if self._is_doubted and loop.time() >= self._searched_at + PAUSE:
+        if self._is_doubted and self._monotonic() >= self._searched_at + PAUSE:
             self._begin_search()
 
     async def close(self) -> None:
@@ -140,7 +140,7 @@ class Nodes:
             self._remember()
             return _reason(error)
         finally:
-            self._searched_at = asyncio.get_running_loop().time()
+            self._searched_at = self._monotonic()
         await self._leave_those_gone()
         return None
 
@@ -159,9 +159,8 @@ class Nodes:
             with suppress(*FAILURES):
                 await pool.disconnect(inuse_connections=False)
 
-    def _new_pool(self, node: Node) -> BlockingConnectionPool:
-        settings = {**self._settings, **plain(), "host": node.host, "port": node.port}
-        return BlockingConnectionPool(timeout=None, **settings)
+    def _new_pool(self, node: Node) -> Pool:
+        return Pool(**{**self._settings, **plain(), "host": node.host, "port": node.port})
 
 
 def _settings_of(client: RedisCluster) -> dict[str, Any]:

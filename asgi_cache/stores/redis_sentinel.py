@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from asyncio import Future, Task
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final, NamedTuple, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
+from redis.asyncio import Redis, Sentinel
 from redis.asyncio.sentinel import (
     MasterNotFoundError,
     SentinelConnectionPool,
@@ -22,6 +23,7 @@ from asgi_cache.stores.redis_client import (
     FAILURES,
     MAX_CONNECTIONS,
     Address,
+    Pool,
     exchange,
     plain,
 )
@@ -60,7 +62,6 @@ def make_sentinel_client(
         service,
         cast("Any", Sentinel)(sentinels, sentinel_kwargs=theirs),
         connection_class=TLSPrimaryConnection if is_tls else PrimaryConnection,
-        timeout=None,
         **options,
         **plain(),
     )
@@ -98,16 +99,24 @@ class TLSPrimaryConnection(PrimaryConnection, SentinelManagedSSLConnection):
     """The same over TLS."""
 
 
-class PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Connections to the primary; who finds all of them in use waits.
+class PrimaryPool(Pool, SentinelConnectionPool):
+    """Connections to the primary.
 
     While they are in use the Sentinels are asked again and again: a primary that was replaced
     while it was there hears of it only seconds later, and takes writes until then.
     """
 
-    def __init__(self, service: str, sentinels: Sentinel, **settings: Any) -> None:
+    def __init__(
+        self,
+        service: str,
+        sentinels: Sentinel,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        **settings: Any,
+    ) -> None:
         """Take the *sentinels* that watch *service*."""
         super().__init__(service, sentinels, **settings)  # type: ignore[no-untyped-call]
+        self._monotonic = monotonic
         self._epoch = -1
         self._search: Task[None] | None = None
         self._answered: Future[None] | None = None
@@ -126,7 +135,7 @@ class PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
 
     def look_again(self) -> None:
         """Ask the Sentinels if it is time; nobody waits for it."""
-        if asyncio.get_running_loop().time() >= self._searched_at + PAUSE:
+        if self._monotonic() >= self._searched_at + PAUSE:
             self._begin_search()
 
     async def aclose(self) -> None:
@@ -161,7 +170,7 @@ class PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
             if all(question.result().address for question in asking):
                 self._adopt(latest)
         finally:
-            self._searched_at = asyncio.get_running_loop().time()
+            self._searched_at = self._monotonic()
             if not answered.done():
                 answered.set_result(None)
 

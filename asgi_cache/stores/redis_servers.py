@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -50,10 +51,15 @@ class Servers(Protocol):
         """Close the connections, but for those of a client that is the user's."""
 
 
-def servers_of(client: Redis | RedisCluster, *, is_ours: bool) -> Servers:
+def servers_of(
+    client: Redis | RedisCluster,
+    *,
+    is_ours: bool,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Servers:
     """Return the servers that *client* talks to; unless it is ours, it is left open."""
     if isinstance(client, RedisCluster):
-        return ClusterServers(client)
+        return ClusterServers(client, monotonic)
     return OneServer(client, is_ours=is_ours)
 
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 
 import pytest
-from redis.asyncio import BlockingConnectionPool, Connection
+from redis.asyncio import Connection
 
 from asgi_cache.stores import redis_client, redis_purges
 from asgi_cache.stores.redis import LARGE
@@ -47,12 +47,12 @@ def pools(monkeypatch):
     """The pools that stores make."""
     made = []
 
-    class Pool(BlockingConnectionPool):
+    class Pool(redis_client.Pool):
         def __init__(self, **settings):
             super().__init__(**settings)
             made.append(self)
 
-    monkeypatch.setattr(redis_client, "BlockingConnectionPool", Pool)
+    monkeypatch.setattr(redis_client, "Pool", Pool)
     return made
 
 

@@ -22,6 +22,7 @@ from redis.exceptions import (
     ConnectionError as NoConnection,
 )
 
+from asgi_cache.stores import redis_nodes, redis_sentinel
 from asgi_cache.stores.redis_client import make_client
 from asgi_cache.stores.redis_cluster import (
     MAX_HOPS,
@@ -32,6 +33,7 @@ from asgi_cache.stores.redis_cluster import (
 from asgi_cache.stores.redis_nodes import ClusterNotFound, Node
 from asgi_cache.stores.redis_sentinel import Primary, make_sentinel_client
 from asgi_cache.stores.redis_servers import servers_of
+from tests.bare import Clock
 from tests.redis_server import free_port, running_redis
 from tests.redis_topologies import (
     PASSWORD,
@@ -57,9 +59,9 @@ KEYS = [b"key:%d" % number for number in range(60)]
 
 
 @asynccontextmanager
-async def opened(client, *, is_ours=True):
+async def opened(client, *, is_ours=True, monotonic=time.monotonic):
     """Ask the servers of *client*, until the end of a block."""
-    servers = servers_of(client, is_ours=is_ours)
+    servers = servers_of(client, is_ours=is_ours, monotonic=monotonic)
     try:
         yield servers
     finally:
@@ -71,9 +73,10 @@ def of_one(server, **options):
     return opened(make_client("redis", host="127.0.0.1", port=server.port, **options))
 
 
-def of_cluster(cluster, **options):
+def of_cluster(cluster, monotonic=time.monotonic, **options):
     """Ask a cluster."""
-    return opened(make_cluster_client("redis+cluster", cluster.addresses, **options))
+    client = make_cluster_client("redis+cluster", cluster.addresses, **options)
+    return opened(client, monotonic=monotonic)
 
 
 def of_sentinels(sentinels, **options):
@@ -456,28 +459,30 @@ class TestCluster:
 
     async def test_searches_are_rare(self, cluster):
         """Whatever is in doubt, the nodes are not searched for all the time."""
-        async with of_cluster(cluster) as servers:
+        clock = Clock()
+        async with of_cluster(cluster, clock) as servers:
             await servers.ask([], KEYS)
             search = servers._nodes._search
             servers._nodes.doubt(None)
             await servers.ask([], KEYS)
             assert servers._nodes._search is search
-            servers._nodes._searched_at -= 1
+            clock.advance(redis_nodes.PAUSE)
             await servers.ask([], KEYS)
             assert servers._nodes._search is not search
 
     async def test_connections_to_nodes_that_left_are_closed(self, cluster, server):
         """A node that does not belong to the cluster any more is forgotten."""
+        clock = Clock()
         async with (
             Redis(port=server.port) as admin,
-            of_cluster(cluster, client_name="left") as servers,
+            of_cluster(cluster, clock, client_name="left") as servers,
         ):
             await servers.ask([], KEYS)
             pool = servers._nodes.turns_of(Node("127.0.0.1", server.port)).pool
             idle, used = [await pool.get_connection() for _ in range(2)]
             await pool.release(idle)
             servers._nodes.doubt(None)
-            servers._nodes._searched_at -= 1
+            clock.advance(redis_nodes.PAUSE)
             servers._nodes.look_again()
             await servers._nodes._search
             assert await connections_named(admin, "left") == 1
@@ -534,12 +539,13 @@ class TestCluster:
 
     async def test_cluster_that_has_other_addresses(self, cluster):
         """Where all that was found is gone, those are asked that the user named."""
-        async with of_cluster(cluster) as servers:
+        clock = Clock()
+        async with of_cluster(cluster, clock) as servers:
             await servers.ask([], KEYS)
             nodes = servers._nodes
             nodes._manager.startup_nodes = {}
             nodes.doubt(None)
-            nodes._searched_at -= 1
+            clock.advance(redis_nodes.PAUSE)
             nodes.look_again()
             assert isinstance(await nodes._search, ClusterNotFound)
             assert set(nodes._manager.startup_nodes) == {
@@ -608,7 +614,10 @@ class Directed:
         self.primary = None
         self.epochs = [0] * count
         addresses = [("127.0.0.1", 1 + number) for number in range(count)]
-        self.client = make_sentinel_client("redis+sentinel", addresses, SERVICE)
+        self.clock = Clock()
+        self.client = make_sentinel_client(
+            "redis+sentinel", addresses, SERVICE, monotonic=self.clock
+        )
         self.pool = self.client.connection_pool
         monkeypatch.setattr(self.pool, "_primary_by", self.primary_by)
 
@@ -739,7 +748,7 @@ class TestSentinel:
             search = directed.pool._search
             await servers.ask([], KEYS)
             assert directed.pool._search is search
-            directed.pool._searched_at -= 2
+            directed.clock.advance(redis_sentinel.PAUSE)
             with running_redis() as directed.primary:
                 await servers.ask([], KEYS)
                 await directed.pool._search

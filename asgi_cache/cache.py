@@ -193,26 +193,14 @@ class Cache(DataCache):
         pending: Pending | None,
         began_at: float,
     ) -> None:
-        """Answer one HTTP request that the shortcut did not answer, or not yet.
+        """Answer one HTTP request that the shortcut did not answer, for all that was *pending*.
 
         *began_at* is when it came, by `time.perf_counter`.
         """
         self._threads.note_loop()
         waited, begun = 0.0, None
         if pending is not None:
-            begun, answer = pending.begun, await pending.answer()
-            if answer is not None:
-                head, body, hits = answer
-                await send(head)
-                await send(body)
-                if self._is_counting:
-                    seconds = time.perf_counter() - began_at
-                    hits.bytes += len(body["body"])
-                    hits.times.append(seconds)
-                    if hits.is_logged:
-                        self.observer.log_hit(hits, scope["method"], body["body"], seconds)
-                return
-            waited = pending.waited
+            waited, begun = time.perf_counter() - began_at, pending.begun
         patience = self._services.holdings.patience(waited)
         exchange = Exchange(self._services, app, scope, receive, send, patience, begun)
         try:

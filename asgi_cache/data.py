@@ -122,6 +122,7 @@ class Data:
             passing=None,
             is_observed=False,
             is_head=False,
+            is_partitioned=False,
             key=digest([b"GET", b""], after=state),
         )
 

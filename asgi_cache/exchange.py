@@ -103,7 +103,7 @@ class Exchange:
     def count(self, began_at: float) -> None:
         """Count what became of the request, which came at *began_at* (by `perf_counter`)."""
         if OWN in self._scope:
-            self._tally.note_passed()
+            self._tally.passed += 1
             return
         ended_at = self._responder.ended_at or perf_counter()
         seconds, size, outcome = ended_at - began_at, self._responder.size, self.outcome

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from asgi_cache.cache import SCOPE_KEY, Cache
 from asgi_cache.errors import ConfigurationError
 from asgi_cache.options import CacheOptions
+from asgi_cache.shortcut import Pending
 from asgi_cache.targets import Pass
 
 
@@ -42,6 +43,9 @@ class CacheMiddleware:
         if scope["type"] == "http":
             began_at = perf_counter()
             answer = self._take(scope)
+            pending = None
+            if type(answer) is Pending:
+                pending, answer = answer, await answer.answer(began_at)
             if isinstance(answer, tuple):
                 head, body, hits = answer
                 await send(head)
@@ -59,7 +63,7 @@ class CacheMiddleware:
                     self._observer.note_passed(answer.tally, scope["method"])
                 await self.app(scope, receive, send)
             else:
-                await self.cache.handle(self.app, scope, receive, send, answer, began_at)
+                await self.cache.handle(self.app, scope, receive, send, pending, began_at)
         elif scope["type"] == "lifespan":
             await self.app(scope, receive, self._attending(send))
         else:

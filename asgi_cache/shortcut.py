@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from time import perf_counter
+from typing import Final, TypeAlias, final
 
 from starlette.types import Message, Scope
 
@@ -34,8 +34,7 @@ from asgi_cache.policy.serving import LESS_THAN_ALL, reply
 from asgi_cache.responder import CHUNK, age_field
 from asgi_cache.services import Services
 from asgi_cache.stores.base import MOST_READS, NOT_READY, Held, Ready
-from asgi_cache.tags import with_user_tag
-from asgi_cache.targets import MEMO_ENTRIES, Line, Pass, Target
+from asgi_cache.targets import MEMO_ENTRIES, Line, Pass, Target, Wanted
 
 UNANSWERED: Final = UNUSUAL | REQUEST_FIELDS
 """Fields of requests that have to be looked at for longer."""
@@ -45,25 +44,6 @@ REMEMBERED: Final = 4096
 
 Answer: TypeAlias = tuple[Message, Message, Hits]
 """The head of a response, its body, and where that is to be noted."""
-
-
-@dataclass(slots=True, eq=False)
-class Wanted:
-    """What a GET or HEAD asks for that says nothing unusual."""
-
-    target: Target
-    rule: Rule
-    key: bytes
-    """The primary key."""
-    partition: bytes = NOBODY
-    needs_leave: bool = False
-    """It is somebody's, and not their own part of the store that is looked into."""
-    asks_less: bool = False
-    """A condition or a range may make less than the whole response do."""
-
-    def tags(self) -> tuple[str, ...]:
-        """Return the tags that come free with the request."""
-        return with_user_tag(self.target.tags, self.partition)
 
 
 class Shortcut:
@@ -79,8 +59,8 @@ class Shortcut:
         self._log = services.holdings.log
         self._clock = services.clock
         self._known = services.targets.known
-        self._held: dict[Line, Held] = {}
-        """What this process holds for requests that are no more than a line."""
+        self._held: dict[Line | bytes, Held] = {}
+        """What is kept ready: by line for requests that are no more than that, else by key."""
         self._adding = FORWARDED | identity.fields
         """Fields that may add to the key."""
         self._telling = UNANSWERED | LESS_THAN_ALL | self._adding | {b"host"}
@@ -157,17 +137,30 @@ class Shortcut:
             wanted = self._with_fields(target, target.rule, scope)
             if wanted is None:
                 return None
-            return self.answer(wanted, headers, self.holdings.look(wanted.key), {})
+            return self.answer(wanted, headers, self._look(target, wanted.key), {})
+        wanted = target.wanted
+        if wanted is None:
+            wanted = target.wanted = Wanted(target, target.rule, target.key)
         found = self.holdings.look(target.key)
         if isinstance(found, Held) and not target.is_head:
-            self._hold(line, found)
-        return self.answer(Wanted(target, target.rule, target.key), headers, found, {})
+            self._keep_ready(line, found)
+        return self.answer(wanted, headers, found, {})
 
-    def _hold(self, line: Line, held: Held) -> None:
-        self._held.pop(line, None)
+    def _look(self, target: Target, key: bytes) -> Held | Future[Held | None] | None:
+        """Return what is at hand under *key*, where the line of *target* does not say all."""
+        found = self.holdings.look(key)
+        if isinstance(found, Held) and found.ready is None and not target.is_head:
+            self._keep_ready(key, found)
+        return found
+
+    def _keep_ready(self, name: Line | bytes, held: Held) -> None:
+        """Have what is sent with *held* kept, as long as *name* is one of the latest."""
+        if not isinstance(held.record, StoredResponse):
+            return
+        self._held.pop(name, None)
         if len(self._held) >= MEMO_ENTRIES:
             self._held.pop(next(iter(self._held))).ready = None
-        self._held[line] = held
+        self._held[name] = held
         held.ready = held.ready or NOT_READY
 
     def answer(
@@ -182,16 +175,18 @@ class Shortcut:
         if isinstance(found, Future):
             begun[wanted.key if variant is None else variant.selector] = found
             return Pending(self, wanted, headers, begun, found, variant)
-        record = None if found is None else found.record
-        if isinstance(record, VariantIndex) and variant is None:
-            variant = select(record, headers)
-            if variant is None:
-                return None
-            found = self.holdings.look(variant.selector)
-            return self.answer(wanted, headers, found, begun, variant)
-        if found is None or not isinstance(record, StoredResponse):
+        if found is None:
             return None
-        return self._answer_from(wanted, headers, found, record)
+        record = found.record
+        if isinstance(record, StoredResponse):
+            return self._answer_from(wanted, headers, found, record)
+        if variant is not None or not isinstance(record, VariantIndex):
+            return None
+        variant = select(record, headers)
+        if variant is None:
+            return None
+        found = self._look(wanted.target, variant.selector)
+        return self.answer(wanted, headers, found, begun, variant)
 
     def _answer_from(
         self, wanted: Wanted, headers: Fields, held: Held, stored: StoredResponse
@@ -202,13 +197,20 @@ class Shortcut:
         ready = self._ready(wanted, held, stored, now)
         if ready is None:
             return None
+        status, fields, body, hits = stored.status, stored.fields, stored.body, ready.hits
         is_head = wanted.target.is_head
-        if not wanted.asks_less:
-            body = b"" if is_head else stored.body
-            return _messages(stored.status, [*stored.fields, *ready.fields], body, ready.hits)
-        answer = reply(Request("HEAD" if is_head else "GET", headers, UNCONDITIONAL), stored, now)
-        hits = wanted.target.tally.hits(answer.status)
-        return _messages(answer.status, [*answer.fields, *ready.fields], answer.body, hits)
+        if wanted.asks_less:
+            request = Request("HEAD" if is_head else "GET", headers, UNCONDITIONAL)
+            answer = reply(request, stored, now)
+            status, fields, body = answer.status, answer.fields, answer.body
+            hits = wanted.target.tally.hits(status)
+        elif is_head:
+            body = b""
+        return (
+            {"type": "http.response.start", "status": status, "headers": [*fields, *ready.fields]},
+            {"type": "http.response.body", "body": body},
+            hits,
+        )
 
     def _ready(
         self, wanted: Wanted, held: Held, stored: StoredResponse, now: float
@@ -237,16 +239,16 @@ class Shortcut:
         fields = dict(headers)
         if len(fields) != len(headers) or not UNANSWERED.isdisjoint(fields):
             return None
-        identity, whose = self._identity, NOBODY
+        identity, whose, is_partitioned = self._identity, NOBODY, target.is_partitioned
         names = fields if rule.vary else self._adding.intersection(fields)
         added = [(name, fields[name]) for name in names]
         credentials = identity.credentials(added, cookies=rule.cookies == "safe")
         try:
-            if target.is_partitioned or identity.knows(scope):
+            if is_partitioned or identity.knows(scope):
                 whose = identity.partition_at_hand(scope, credentials)
         except Exception:  # noqa: BLE001 - `ask` will come upon it too, and logs it
             return None
-        partition = whose if target.is_partitioned else NOBODY
+        partition = whose if is_partitioned else NOBODY
         if partition and identity.authorizes:
             return None
         is_somebodys = bool(credentials) or whose != NOBODY
@@ -258,15 +260,16 @@ class Shortcut:
             rule,
             key,
             partition,
-            needs_leave=is_somebodys and not target.is_partitioned,
+            needs_leave=is_somebodys and not is_partitioned,
             asks_less=not LESS_THAN_ALL.isdisjoint(fields),
         )
 
 
+@final
 class Pending:
     """A request whose response is being looked up, with those of others."""
 
-    __slots__ = ("_began_at", "_fields", "_future", "_shortcut", "_variant", "_wanted", "begun")
+    __slots__ = ("_fields", "_future", "_shortcut", "_variant", "_wanted", "begun")
 
     def __init__(
         self,
@@ -282,36 +285,26 @@ class Pending:
         self._fields = fields
         self._future = future
         self._variant = variant
-        self._began_at = future.get_loop().time()
         self.begun: Begun = begun
 
-    @property
-    def waited(self) -> float:
-        """Seconds since the first look-up was begun."""
-        return self._future.get_loop().time() - self._began_at
+    async def answer(self, began_at: float) -> Answer | None:
+        """Wait, and return the answer; nothing if it is not for this way.
 
-    async def answer(self) -> Answer | None:
-        """Wait, and return the answer; nothing if it is not for this way."""
+        *began_at* is when the request came, by `time.perf_counter`.
+        """
         try:
             found = await self._future  # which the store sees to in time
         except Exception:  # noqa: BLE001 - `exchange` comes upon it too, and deals with it
             return None
-        answer = self._shortcut.answer(self._wanted, self._fields, found, self.begun, self._variant)
+        shortcut = self._shortcut
+        answer = shortcut.answer(self._wanted, self._fields, found, self.begun, self._variant)
         if not isinstance(answer, Pending):
             return answer
-        patience = self._shortcut.holdings.patience(self.waited)
+        patience = shortcut.holdings.patience(perf_counter() - began_at)
         try:
-            return await patiently(patience, answer.answer())
+            return await patiently(patience, answer.answer(began_at))
         except StoreUnavailable:
             return None
-
-
-def _messages(status: int, fields: list[Field], body: bytes, hits: Hits) -> Answer:
-    return (
-        {"type": "http.response.start", "status": status, "headers": fields},
-        {"type": "http.response.body", "body": body},
-        hits,
-    )
 
 
 Taken: TypeAlias = Answer | Pending | Pass | None

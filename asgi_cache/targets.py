@@ -21,7 +21,7 @@ from asgi_cache.policy.key import digest, filtered_query, hashing
 from asgi_cache.policy.rule import Rule
 from asgi_cache.routes import Routes
 from asgi_cache.rules import Match, RuleSet
-from asgi_cache.tags import EVERYTHING, data_tag, path_tags, route_tag, url_tag
+from asgi_cache.tags import EVERYTHING, data_tag, path_tags, route_tag, url_tag, with_user_tag
 
 MEMO_ENTRIES = 4096
 """Request lines whose target is remembered: the latest."""
@@ -72,10 +72,14 @@ class Target:
     is_observed: bool
     """It is only watched, to learn what could be stored: the app answers."""
     is_head: bool
+    is_partitioned: bool
+    """Each user's responses are kept apart from everybody else's."""
     key: bytes | None
     """The primary key if no field adds to it; nothing if all has to be looked at at length."""
     said_by: str = ""
     """Where the rule is stated."""
+    wanted: Wanted | None = None
+    """What is asked for where no field adds to it, once it has been."""
     _tags: tuple[str, ...] | None = None
 
     @property
@@ -92,10 +96,24 @@ class Target:
         """Whether what answers *method* would be stored, so that such a request changes nothing."""
         return self.rule is not None and method in self.rule.methods
 
-    @property
-    def is_partitioned(self) -> bool:
-        """Whether each user's responses are kept apart from everybody else's."""
-        return self.pattern is not None and self.rule is not None and not self.rule.public
+
+@dataclass(slots=True, eq=False)
+class Wanted:
+    """What a GET or HEAD asks for that says nothing unusual."""
+
+    target: Target
+    rule: Rule
+    key: bytes
+    """The primary key."""
+    partition: bytes = NOBODY
+    needs_leave: bool = False
+    """It is somebody's, and not their own part of the store that is looked into."""
+    asks_less: bool = False
+    """A condition or a range may make less than the whole response do."""
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the tags that come free with the request."""
+        return with_user_tag(self.target.tags, self.partition)
 
 
 class Targets:
@@ -268,6 +286,7 @@ class Targets:
             passing=Pass(tally) if is_passed else None,
             is_observed=is_observed,
             is_head=method == "HEAD",
+            is_partitioned=pattern is not None and rule is not None and not rule.public,
             key=digest([b"GET", NOBODY], after=state) if is_at_hand else None,
             said_by="" if match is None else match.said_by,
         )

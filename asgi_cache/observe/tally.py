@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from logging import DEBUG
 from typing import Final
 
@@ -12,6 +14,9 @@ from asgi_cache.outcome import Outcome
 
 PASSED: Final = "passed"
 """The result of a request that the cache has nothing to do with."""
+
+is_logged: Final[Callable[[], bool]] = partial(LOGGERS[REQUESTS].isEnabledFor, DEBUG)
+"""Whether somebody wants to read of each request."""
 
 UNSEEN: Final = 0
 """In place of a status that was not looked at, or never sent."""
@@ -40,7 +45,7 @@ class Tally:
 
     __slots__ = (
         *("route", "results", "bytes_served", "cached", "forwarded", "app"),
-        *("stored", "bytes_stored", "renewed", "_hits"),
+        *("passed", "stored", "bytes_stored", "renewed", "_hits"),
     )
 
     def __init__(self, route: str) -> None:
@@ -56,6 +61,8 @@ class Tally:
         """Response times of what the app was asked for."""
         self.app: Histogram = Histogram()
         """The app's own time for a response, until its last byte."""
+        self.passed: int = 0
+        """Requests that went to the app untouched, and are not among the results yet."""
         self.stored: int = 0
         """Responses that were stored."""
         self.bytes_stored: int = 0
@@ -86,6 +93,9 @@ class Tally:
                 self.cached.note_all(times)
             self.bytes_served += hits.bytes
             hits.bytes, hits.is_logged = 0, is_logged()
+        if self.passed:
+            passed, self.passed = self.passed, 0
+            self.results[PASSED][UNSEEN] += passed
 
     def note(self, outcome: Outcome, size: int, seconds: float) -> None:
         """Count a request that came to *outcome*, *seconds* after it came."""
@@ -96,19 +106,10 @@ class Tally:
         elif outcome.forwarded is not None:
             self.forwarded.note(seconds)
 
-    def note_passed(self) -> None:
-        """Count a request that went to the app untouched."""
-        self.results[PASSED][UNSEEN] += 1
-
     def note_stored(self, size: int) -> None:
         """Count a response that was stored, with a body of *size* bytes."""
         self.stored += 1
         self.bytes_stored += size
-
-
-def is_logged() -> bool:
-    """Whether somebody wants to read of each request."""
-    return LOGGERS[REQUESTS].isEnabledFor(DEBUG)
 
 
 def _counts() -> dict[int, int]:

@@ -13,10 +13,10 @@ from asgi_cache.policy.message import StoredResponse, Variant
 from asgi_cache.policy.sharing import is_shared_name, unshared
 from asgi_cache.stores.base import Record
 
-RECORD_OVERHEAD: Final = 672
+RECORD_OVERHEAD: Final = 688
 """Bytes that a record takes besides what it is made of.
 
-The record itself 208, its key 64, its numbers 160, what `S3Fifo` keeps of it 96, its place in
+The record itself 208, its key 64, its numbers 160, what `S3Fifo` keeps of it 112, its place in
 a dictionary at most 120, and 24 for a ghost and what lies idle.
 """
 

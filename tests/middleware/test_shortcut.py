@@ -256,16 +256,45 @@ async def test_what_is_kept_ready_is_bounded(cached, clock, monkeypatch):
 
 
 @pytest.mark.anyio
-async def test_what_is_one_users_is_not_kept_ready(cached, clock):
-    """It is not found by its line, so that nothing would bound how much is kept."""
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/own/a", [("Authorization", "Bearer a")]),
+        ("/own/a", [("If-None-Match", '"other"')]),
+        ("/own/a", [("X-Forwarded-Proto", "https")]),
+        ("/all/vary", [("Accept-Language", "en")]),
+    ],
+    ids=["user", "condition", "forwarded", "variant"],
+)
+async def test_what_a_field_has_a_part_in_is_kept_ready(cached, clock, path, fields):
+    """What is sent is decided once, be it found by the line of a request or by more than that."""
     store = MemoryStore(clock=clock)
     app = cached(App(answer_to), rules=RULES, store=store)
-    kept = []
-    store.look = lambda key: kept.append(MemoryStore.look(store, key)) or kept[-1]
-    for _ in range(3):
-        await ask(app, "/own/a", [("Authorization", "Bearer a")])
-    assert kept[-1].record is not None
-    assert kept[-1].ready is None
+    found = []
+    store.look = lambda key: found.append(MemoryStore.look(store, key)) or found[-1]
+    await ask(app, path, fields)
+    clock.advance(0.25)
+    await ask(app, path, fields)
+    ready = found[-1].ready
+    assert ready.until > clock()
+    await ask(app, path, fields)
+    assert found[-1].ready is ready
+
+
+@pytest.mark.anyio
+async def test_what_is_kept_ready_for_users_is_bounded(cached, clock, monkeypatch):
+    """However many users ask, the answers to some only are kept ready."""
+    monkeypatch.setattr("asgi_cache.shortcut.MEMO_ENTRIES", 3)
+    store = MemoryStore(clock=clock)
+    app = cached(App(answer_to), rules=RULES, store=store)
+    found = []
+    store.look = lambda key: found.append(MemoryStore.look(store, key)) or found[-1]
+    held = []
+    for number in range(10):
+        for _ in range(2):
+            await ask(app, "/own/a", [("Authorization", f"Bearer {number}")])
+        held.append(found[-1])
+    assert [one.ready is not None for one in held] == [False] * 7 + [True] * 3
 
 
 def test_written_numbers_are_bounded(monkeypatch):

@@ -6,6 +6,7 @@ import gc
 import os
 import tracemalloc
 from dataclasses import replace
+from sys import getsizeof
 
 import pytest
 
@@ -46,6 +47,16 @@ def test_index_counts_by_its_variants():
     bare = VariantIndex(KEY, ())
     one = VariantIndex(KEY, (Variant((b"accept",), b"s" * 16),))
     assert RECORD_OVERHEAD <= size_of(bare) < size_of(one) < size_of(INDEX)
+
+
+def test_overhead_has_all_that_every_record_takes():
+    """What is kept of each counts, also when it comes to be more."""
+    records = S3Fifo(2**20, lambda: 0.0)
+    records.put(KEY, BARE, 60.0)
+    numbers = (BARE.stored_at, BARE.initial_age, BARE.lifetime, BARE.cost, 60.0)
+    kept = (BARE, KEY, records.look(KEY), *numbers)
+    place, idle = 120, 24
+    assert sum(-(-getsizeof(one) // 16) * 16 for one in kept) + place + idle <= RECORD_OVERHEAD
 
 
 @pytest.mark.parametrize("body", [0, 300, 5000])

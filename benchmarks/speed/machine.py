@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 from benchmarks.peers.candidates import CANDIDATES
 from benchmarks.peers.environments import NotCompared, prepare, versions
 
 PACKAGES: Final = (
-    *("asgi-cache", "uvicorn", "uvloop", "httptools"),
+    *("uvicorn", "uvloop", "httptools"),
     *("redis", "hiredis", "starlette", "fastapi"),
 )
+COMMIT: Final = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty")
 PROGRAMS: Final = {
     "redis-server": ("redis-server", "--version"),
     "wrk": ("wrk", "--version"),
@@ -40,7 +42,7 @@ class Machine:
 
 def machine() -> Machine:
     """Look at this one."""
-    used = {"Python": platform.python_version()}
+    used = {"Python": platform.python_version(), "asgi-cache": _measured()}
     used |= {name: version(name) for name in PACKAGES}
     used |= {name: _said(command) for name, command in PROGRAMS.items()}
     date = time.strftime("%Y-%m-%d", time.gmtime())
@@ -54,6 +56,12 @@ def versions_of_peers() -> dict[str, dict[str, str]]:
         with suppress(NotCompared):
             found[candidate.name] = versions(prepare(candidate), candidate.name, *PACKAGES)
     return found
+
+
+def _measured() -> str:
+    """Return the commit that is checked out; the version installed is that of the installation."""
+    done = subprocess.run(COMMIT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or version("asgi-cache")
 
 
 def _said(command: tuple[str, ...]) -> str:

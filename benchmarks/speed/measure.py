@@ -37,7 +37,7 @@ class Effort:
 
 
 FULL: Final = Effort(turns=11, seconds=1, counts=3, waves=None)
-QUICK: Final = Effort(turns=3, seconds=1, counts=1, waves=6)
+QUICK: Final = Effort(turns=2, seconds=1, counts=1, waves=6)
 
 
 @dataclass(frozen=True, slots=True)

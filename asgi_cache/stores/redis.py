@@ -102,7 +102,6 @@ class RedisStore(Store):
         self._lease_prefix = f"{namespace}:l:".encode()
         self._log = RedisLog(f"{namespace}:log".encode(), monotonic)
         self._link: Link | None = None
-        self._inherited: list[Link] = []
         self._recent = Recent(self._record_in)
         self._memory = Memory(timeout, monotonic)
         self._purges = Purges(self._log, self._guard, monotonic)
@@ -274,15 +273,13 @@ class RedisStore(Store):
         if self._purges.waiting:
             self._linked()  # they are tried once more, even if nothing has been asked for here
         link, self._link = self._link, None
-        if link is None or not link.is_here:
+        if link is None:
             return
-        link.is_closing = True
-        for waiting in (link.tail, link.recovery):
-            if waiting is not None:
-                waiting.cancel()
+        if not link.is_here:
+            link.leave()
+            return
         try:
-            if link.tasks:
-                await asyncio.wait(link.tasks)  # which does not cancel them with this one
+            await link.finish()
             await self._purges.try_once_more(link.servers)
         finally:
             self._purges.tell_of_losses()
@@ -308,9 +305,8 @@ class RedisStore(Store):
         return self._link
 
     def _new_link(self, former: Link | None) -> Link:
-        if former is not None and former.process != os.getpid():
-            # Collecting them would take the parent's connections out of the parent's loop.
-            self._inherited.append(former)
+        if former is not None:
+            former.leave()
         self._breaker.abandon_probe()
         if isinstance(self._client, Redis | RedisCluster):
             servers = servers_of(self._client, is_ours=False, monotonic=self._monotonic)

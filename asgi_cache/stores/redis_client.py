@@ -29,7 +29,7 @@ MAX_CONNECTIONS: Final = 32
 """Connections of one process at once; what finds all of them in use waits, within its deadline."""
 
 CLOSING_TIMEOUT: Final = 1.0
-"""Seconds that the other side may take to agree that a connection is closed."""
+"""Seconds that other sides may take to agree that connections are closed."""
 
 FAILURES: Final = (
     *(RedisError, OSError, RuntimeError),
@@ -65,6 +65,8 @@ class Pool(ConnectionPool):
     than a fifth of the instructions of a round trip.
     """
 
+    _is_closed = False
+
     async def get_connection(self, *_: object, **__: object) -> Any:
         """Return one that is connected, and that has no replies in it."""
         connection = self.get_available_connection()  # type: ignore[no-untyped-call]
@@ -73,7 +75,18 @@ class Pool(ConnectionPool):
         except BaseException:
             await self.release(connection)
             raise
+        if self._is_closed:
+            connection.mark_for_reconnect()
         return connection
+
+    async def aclose(self) -> None:
+        """Close what is idle now, and what is in use, or still asked for, when it is given back.
+
+        redis-py's own would have it again then, open for good.
+        """
+        self._is_closed = True
+        await self.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
+        await self.disconnect(inuse_connections=False)
 
 
 def make_client(scheme: str, **address: Any) -> Redis:
@@ -94,7 +107,7 @@ def plain() -> dict[str, Any]:
         "protocol": 2,
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": None,
-        "socket_connect_timeout": CLOSING_TIMEOUT,
+        "socket_connect_timeout": None,
         "driver_info": None,
         "decode_responses": False,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),

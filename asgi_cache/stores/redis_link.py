@@ -15,15 +15,15 @@ from redis.exceptions import ResponseError
 
 from asgi_cache.errors import StoreUnavailable
 from asgi_cache.stores.base import Held
-from asgi_cache.stores.redis_client import Command, refusal, within
+from asgi_cache.stores.redis_client import CLOSING_TIMEOUT, Command, refusal, within
 from asgi_cache.stores.redis_servers import Servers
 
 T = TypeVar("T")
 
 INTERRUPTED: Final = "the store was interrupted"
 
-CLOSE_TIMEOUT: Final = 1.0
-"""Seconds that it may take to close the connections."""
+_INHERITED: Final[list[Link]] = []
+"""What this process has of its parent's, and must not collect."""
 
 
 @dataclass(slots=True)
@@ -112,6 +112,8 @@ class Link:
     """Whether nothing is to be begun that would go on."""
     ending: AsyncGenerator[None] = field(init=False)
     """Closes the connections, when it is closed itself."""
+    end: Task[None] | None = None
+    """What ends it after it was left."""
 
     def __post_init__(self) -> None:
         """Have the connections closed with the event loop, if not before.
@@ -129,11 +131,41 @@ class Link:
         return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Task[T]:
-        """Do *work* in the background; `close` of the store waits for it."""
+        """Do *work* in the background; `finish` waits for it."""
         task = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
+
+    async def finish(self) -> None:
+        """Begin nothing any more that would go on, and wait for what is under way."""
+        self.is_closing = True
+        for waiting in (self.tail, self.recovery):
+            if waiting is not None:
+                waiting.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)  # which does not cancel them with this one
+
+    def leave(self) -> None:
+        """Have it ended where it belongs, as the store is closed or used elsewhere.
+
+        Left to the garbage collector, connections might go before what would close them; and
+        those that a parent process has too would be taken from the parent's event loop.
+        """
+        if self.process != os.getpid():
+            _INHERITED.append(self)
+            return
+        with suppress(RuntimeError):  # that loop has ended, and closed them
+            self.loop.call_soon_threadsafe(self._begin_to_end)
+
+    def _begin_to_end(self) -> None:
+        self.end = self.loop.create_task(self._end())
+
+    async def _end(self) -> None:
+        try:
+            await self.finish()
+        finally:
+            await self.ending.aclose()
 
 
 async def _closing(servers: Servers) -> AsyncGenerator[None]:
@@ -141,7 +173,7 @@ async def _closing(servers: Servers) -> AsyncGenerator[None]:
         yield
     finally:
         with suppress(StoreUnavailable):
-            await within(CLOSE_TIMEOUT, servers.close())
+            await within(CLOSING_TIMEOUT, servers.close())
 
 
 def end_batch(link: Link, batch: Batch, task: Task[None]) -> None:

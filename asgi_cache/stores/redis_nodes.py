@@ -14,7 +14,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, RedisClusterException, RedisError, SlotNotCoveredError
 from redis.exceptions import ConnectionError as NoConnection
 
-from asgi_cache.stores.redis_client import FAILURES, Pool, Turns, plain
+from asgi_cache.stores.redis_client import CLOSING_TIMEOUT, FAILURES, Pool, Turns, plain
 
 NODE_TIMEOUT: Final = 0.5
 """Seconds that one node may take to say which node has which slot."""
@@ -155,9 +155,9 @@ class Nodes:
         there = {Node(n.host, int(n.port)) for n in self._manager.nodes_cache.values()}
         for node in self._turns.keys() - there:
             pool = self._turns.pop(node).pool
-            await pool.update_active_connections_for_reconnect()
             with suppress(*FAILURES):
-                await pool.disconnect(inuse_connections=False)
+                async with asyncio.timeout(CLOSING_TIMEOUT):
+                    await pool.aclose()
 
     def _new_pool(self, node: Node) -> Pool:
         return Pool(**{**self._settings, **plain(), "host": node.host, "port": node.port})

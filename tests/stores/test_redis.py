@@ -14,6 +14,7 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
 from asgi_cache.errors import ConfigurationError, StoreUnavailable
+from asgi_cache.stores import redis_link
 from asgi_cache.stores.redis import RedisStore
 from asgi_cache.stores.urls import open_store
 from tests.redis_server import free_port, running_redis
@@ -424,14 +425,26 @@ def test_another_event_loop(server):
     gc.collect()  # nothing is left behind that would warn of it
 
 
-def test_closing_in_another_event_loop(server):
-    """Connections of a loop that has gone cannot be closed any more, which is no error."""
+@pytest.mark.parametrize("what", ["get", "close"])
+def test_what_is_left_in_another_event_loop_is_closed_there(server, what):
+    """Only the loop that connections belong to can close them; it may be at rest until later."""
     store = followed(server.url + "?timeout=5s")
     with asyncio.Runner() as runner:
-        runner.run(store.get(KEY))
+        runner.run(store.put(KEY, RESPONSE, 60))
         link = store._link
-        asyncio.run(store.close())
-        runner.run(link.servers._client.aclose())
+        pool = link.servers._client.connection_pool
+        asyncio.run(store.get(KEY) if what == "get" else store.close())
+        runner.run(turns())
+        runner.run(asyncio.wait_for(link.end, 5))
+        assert [each.is_connected for each in pool._available_connections] == [False]
+
+
+def test_an_event_loop_that_has_ended_is_not_asked_to_close(server):
+    """It has done so when it ended."""
+    store = followed(server.url + "?timeout=5s")
+    asyncio.run(store.get(KEY))
+    asyncio.run(store.close())
+    assert store._link is None
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -452,13 +465,16 @@ def test_fork_after_connecting(server):
         runner.run(store.close())
 
 
-async def test_connections_of_the_parent_are_not_collected(server, monkeypatch):
+@pytest.mark.parametrize("what", ["get", "close"])
+async def test_connections_of_the_parent_are_not_collected(server, monkeypatch, what):
     """A parent's connections would be taken from its event loop if a child collected them."""
+    inherited = []
+    monkeypatch.setattr(redis_link, "_INHERITED", inherited)
     async with opened(server.url + "?timeout=5s") as store:
         await store.get(KEY)
-        inherited = store._link.servers._client
+        link = store._link
         monkeypatch.setattr(os, "getpid", lambda: -1)
-        await store.get(KEY)
-        assert store._link.servers._client is not inherited
-        assert [link.servers._client for link in store._inherited] == [inherited]
-        await inherited.aclose()
+        await (store.get(KEY) if what == "get" else store.close())
+        assert store._link is not link
+        assert inherited == [link]
+        await link.servers.close()

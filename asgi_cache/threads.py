@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
@@ -10,6 +11,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from math import inf
 from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
 from anyio import CapacityLimiter, NoEventLoopError, to_thread
 from anyio.from_thread import run as run_from_worker
@@ -29,7 +31,11 @@ class Threads:
 
     def __init__(self) -> None:
         self._loop: AbstractEventLoop | None = None
+        """The one that the cache was used in last."""
+        self._own: AbstractEventLoop | None = None
+        """The one that was begun here."""
         self._lock = threading.Lock()
+        _ALL.add(self)
 
     def note_loop(self) -> None:
         """Take note that the cache is used in the event loop that runs."""
@@ -94,7 +100,8 @@ class Threads:
         with self._lock:
             loop = self._loop
             if loop is None or not loop.is_running():
-                loop = self._loop = self._begin_loop()
+                self._own = self._own or self._begin_loop()
+                loop = self._loop = self._own
             return loop
 
     def _begin_loop(self) -> AbstractEventLoop:
@@ -103,6 +110,28 @@ class Threads:
         threading.Thread(target=loop.run_forever, name="asgi-cache", daemon=True).start()
         runs.wait()
         return loop
+
+    def forget_loops(self) -> None:
+        """Begin anew in a forked process, where no thread is left in which a loop could run.
+
+        They are not collected, as they have files in common with the parent's.
+        """
+        _INHERITED.extend(loop for loop in (self._loop, self._own) if loop is not None)
+        self._loop = self._own = None
+        self._lock = threading.Lock()
+
+
+_ALL: Final[WeakSet[Threads]] = WeakSet()
+_INHERITED: Final[list[AbstractEventLoop]] = []
+
+
+def _after_fork() -> None:
+    for threads in _ALL:
+        threads.forget_loops()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _runs_here(loop: AbstractEventLoop) -> bool:

@@ -38,6 +38,46 @@ def test_a_script_reads_writes_and_purges():
     cache.sync.close()
 
 
+def test_one_thread_is_begun_however_many_event_loops_there_are():
+    """A script may use the cache in loops of its own, which end, and without one in turn."""
+    cache = Cache()
+
+    async def put():
+        await cache.put("a", 1, ttl=60)
+
+    before = own_threads()
+    for _ in range(3):
+        asyncio.run(put())
+        assert cache.sync.get("a") == 1
+    cache.sync.close()
+    assert own_threads() == before + 1
+
+
+def own_threads():
+    return [thread.name for thread in threading.enumerate()].count("asgi-cache")
+
+
+FORKING = """
+import os, signal
+from asgi_cache import Cache
+
+cache = Cache()
+cache.sync.put("a", 1, ttl=60)
+child = os.fork()
+if not child:
+    signal.alarm(30)  # ends it if it hangs
+    os._exit(cache.sync.get("a"))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), cache.sync.get("a"))
+"""
+
+
+def test_a_forked_process_has_an_event_loop_of_its_own():
+    """As in a worker of a task queue; the thread with the parent's is not there."""
+    script = [sys.executable, "-c", FORKING]
+    done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "1 1\n"
+
+
 def test_a_memoized_function_stays_a_plain_one():
     """It runs once, in a thread, for all threads that wait for it."""
     cache, ran = Cache(), []

@@ -28,7 +28,7 @@ def postgresql():
 async def engine(request, tmp_path):
     """Connect to a table of versions, all of which are 0."""
     if request.param == "sqlite":
-        url = f"sqlite+aiosqlite:///{tmp_path}/rows.sqlite3"
+        url = f"sqlite+aiosqlite:///{tmp_path}/rows.sqlite3?timeout=60"  # for the lock
     else:
         url = request.getfixturevalue("postgresql")
     engine = create_async_engine(url)

@@ -371,8 +371,8 @@ async def test_two_flushers_take_turns(cache, table, redis_server):
         at_once -= 1
 
     async with opened(redis_server.url + "?timeout=5s") as other:
-        one = WriteBehind(cache, persist, lease="1s", batch=10)
-        two = WriteBehind(other, persist, lease="1s", batch=10)
+        one = WriteBehind(cache, persist, lease="30s", batch=10)
+        two = WriteBehind(other, persist, lease="30s", batch=10)
         async with two:
             async with one:
                 for number in range(100):

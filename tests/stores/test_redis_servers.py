@@ -22,6 +22,7 @@ from redis.exceptions import (
     ConnectionError as NoConnection,
 )
 
+from asgi_cache.deadline import Deadline
 from asgi_cache.stores import redis_nodes, redis_sentinel
 from asgi_cache.stores.redis_client import make_client
 from asgi_cache.stores.redis_cluster import (
@@ -665,7 +666,7 @@ class TestSentinel:
         """One Sentinel that answers is enough, and the others cost no time."""
         sentinels.sentinels[1].stop()
         with sentinels.sentinels[0].hung():
-            async with of_sentinels(sentinels) as servers, asyncio.timeout(0.5):
+            async with of_sentinels(sentinels) as servers, Deadline(0.5):
                 await servers.ask([], KEYS)
 
     async def test_primary_that_is_gone(self, sentinels):

@@ -7,10 +7,10 @@ import os
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from math import inf
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakSet
 
 from anyio import CapacityLimiter, NoEventLoopError, to_thread
@@ -57,10 +57,10 @@ class Threads:
                 "cache.sync would halt the event loop of this thread: "
                 "write await cache.purge(...) and the like"
             )
-        try:
-            return run_from_worker(begin)  # which is sure to be the loop of this request
-        except NoEventLoopError:
-            return self._run_in(self._loop_at_hand(), begin())
+        if threading.get_ident() not in _ORPHANS:
+            with suppress(NoEventLoopError):
+                return run_from_worker(begin)  # which is sure to be the loop of this request
+        return self._run_in(self._loop_at_hand(), begin)
 
     def look(self, function: Callable[[], T]) -> T:
         """Return what *function* does, between two turns of the loop that the cache is used in.
@@ -88,21 +88,42 @@ class Threads:
                 return future.result()
             return function()
 
-    def _run_in(self, loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    def _run_in(self, loop: AbstractEventLoop, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run it in *loop*; or in one that does not end, if that one ended before it began."""
+        begun: Future[None] = Future()
+
+        async def work() -> T | None:
+            return await begin() if begun.set_running_or_notify_cancel() else None
+
+        coroutine = work()
         try:
-            return future.result()
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:  # it is closed
+            coroutine.close()
+            return self._run_in(self._lasting_loop(), begin)
+        try:
+            while not wait([future], STANDSTILL).done and not loop.is_closed():
+                if not loop.is_running() and begun.cancel():
+                    break
         except BaseException:
             future.cancel()
             raise
+        if begun.cancelled() or begun.cancel():
+            if loop.is_closed():
+                coroutine.close()
+            return self._run_in(self._lasting_loop(), begin)
+        if not future.done() or future.cancelled():
+            raise RuntimeError("the event loop has ended in which this was to be done")
+        return cast("T", future.result())
 
     def _loop_at_hand(self) -> AbstractEventLoop:
+        loop = self._loop
+        return loop if loop is not None and loop.is_running() else self._lasting_loop()
+
+    def _lasting_loop(self) -> AbstractEventLoop:
         with self._lock:
-            loop = self._loop
-            if loop is None or not loop.is_running():
-                self._own = self._own or self._begin_loop()
-                loop = self._loop = self._own
-            return loop
+            self._loop = self._own = self._own or self._begin_loop()
+            return self._own
 
     def _begin_loop(self) -> AbstractEventLoop:
         loop, runs = asyncio.new_event_loop(), threading.Event()
@@ -123,9 +144,13 @@ class Threads:
 
 _ALL: Final[WeakSet[Threads]] = WeakSet()
 _INHERITED: Final[list[AbstractEventLoop]] = []
+_ORPHANS: Final[set[int]] = set()
+"""The thread that a forked process began with: what it was a worker of is not there."""
 
 
 def _after_fork() -> None:
+    _ORPHANS.clear()
+    _ORPHANS.add(threading.get_ident())
     for threads in _ALL:
         threads.forget_loops()
 

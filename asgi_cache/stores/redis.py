@@ -299,10 +299,11 @@ class RedisStore(Store):
 
     def _linked(self) -> Link:
         """Return the link of this process and event loop; a client works in no other."""
-        if self._link is None or not self._link.is_here:
-            self._link = self._new_link(self._link)
-            self._purges.begin_anew(self._link)
-        return self._link
+        link = self._link  # which another thread's event loop may take meanwhile
+        if link is None or not link.is_here:
+            link = self._link = self._new_link(link)
+            self._purges.begin_anew(link)
+        return link
 
     def _new_link(self, former: Link | None) -> Link:
         if former is not None:

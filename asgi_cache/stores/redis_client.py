@@ -79,6 +79,12 @@ class Pool(ConnectionPool):
             connection.mark_for_reconnect()
         return connection
 
+    async def release(self, connection: Any) -> None:
+        """Take one back; nobody waits for the other side if it is to be closed."""
+        if connection.should_reconnect():
+            await connection.disconnect(nowait=True)
+        await super().release(connection)
+
     async def aclose(self) -> None:
         """Close what is idle now, and what is in use, or still asked for, when it is given back.
 
@@ -86,7 +92,11 @@ class Pool(ConnectionPool):
         """
         self._is_closed = True
         await self.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
-        await self.disconnect(inuse_connections=False)
+        try:
+            await self.disconnect(inuse_connections=False)
+        finally:  # who is cancelled before its first turn has closed nothing
+            for connection in self._available_connections:
+                await connection.disconnect(nowait=True)
 
 
 def make_client(scheme: str, **address: Any) -> Redis:

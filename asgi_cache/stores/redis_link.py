@@ -159,21 +159,28 @@ class Link:
             self.loop.call_soon_threadsafe(self._begin_to_end)
 
     def _begin_to_end(self) -> None:
-        self.end = self.loop.create_task(self._end())
+        if self.end is None:
+            self.end = self.loop.create_task(self._end())
 
     async def _end(self) -> None:
-        try:
-            await self.finish()
-        finally:
-            await self.ending.aclose()
+        """Close the connections after all that is under way, purges that are repeated too."""
+        if self.tail is not None:
+            self.tail.cancel()
+        while self.tasks:
+            await asyncio.wait(self.tasks)
+        await _close(self.servers)  # `ending` may be closed by the loop meanwhile
 
 
 async def _closing(servers: Servers) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        with suppress(StoreUnavailable):
-            await within(CLOSING_TIMEOUT, servers.close())
+        await _close(servers)
+
+
+async def _close(servers: Servers) -> None:
+    with suppress(StoreUnavailable):
+        await within(CLOSING_TIMEOUT, servers.close())
 
 
 def end_batch(link: Link, batch: Batch, task: Task[None]) -> None:

@@ -143,8 +143,8 @@ class PrimaryPool(Pool, SentinelConnectionPool):
         if self._search is not None:
             self._search.cancel()
             await asyncio.wait([self._search])
-        await super().aclose()
-        await self.sentinel_manager.aclose()
+        closing = super().aclose(), self.sentinel_manager.aclose()
+        await asyncio.gather(*closing, return_exceptions=True)
 
     def _begin_search(self) -> Future[None]:
         """Return what is done as soon as there is an answer, or can be none."""

@@ -189,7 +189,7 @@ class TieredStore(Store):
         finally:
             under_way.discard(lookup)
             if not under_way:
-                del self._lookups[key]
+                self._lookups.pop(key, None)  # another thread's loop may have done so
 
     async def scan(self, cursor: str, count: int) -> Page:
         """Return what the shared store has, be there copies here or not."""

@@ -58,24 +58,71 @@ def own_threads():
 
 
 FORKING = """
-import os, signal
+import asyncio, os, signal
 from asgi_cache import Cache
 
 cache = Cache()
-cache.sync.put("a", 1, ttl=60)
-child = os.fork()
-if not child:
-    signal.alarm(30)  # ends it if it hangs
-    os._exit(cache.sync.get("a"))
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), cache.sync.get("a"))
+
+def fork():
+    child = os.fork()
+    if not child:
+        signal.alarm(30)  # ends it if it hangs
+        os._exit(cache.sync.get("a"))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+async def main():
+    await cache.put("a", 1, ttl=60)
+    return await asyncio.to_thread(fork), await anyio.to_thread.run_sync(fork)
 """
 
 
-def test_a_forked_process_has_an_event_loop_of_its_own():
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("cache.sync.put('a', 1, ttl=60); print(fork())", id="script"),
+        pytest.param("import anyio; print(*asyncio.run(main()))", id="worker"),
+    ],
+)
+def test_a_forked_process_has_an_event_loop_of_its_own(how):
     """As in a worker of a task queue; the thread with the parent's is not there."""
-    script = [sys.executable, "-c", FORKING]
+    script = [sys.executable, "-W", "ignore", "-c", FORKING + how]
+    done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=90)
+    assert set(done.stdout.split()) == {"1"}
+
+
+ENDING = """
+import asyncio, threading
+from asgi_cache import Cache
+
+cache = Cache()
+
+async def put():
+    await cache.put("a", 1, ttl=60)
+
+def read():
+    for _ in range(200):
+        try:
+            cache.sync.get("a")
+        except RuntimeError as error:
+            print(error)
+
+reading = threading.Thread(target=read)
+reading.start()
+while reading.is_alive():
+    asyncio.run(put())
+"""
+
+
+def test_an_event_loop_may_end_while_a_thread_waits_for_it():
+    """What had begun is told so; what had not is done where the loop does not end."""
+    begin = "import asgi_cache.threads; asgi_cache.threads.STANDSTILL = 0.01\n"
+    script = [sys.executable, "-W", "error", "-c", begin + ENDING]
     done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == "1 1\n"
+    assert set(done.stdout.splitlines()) <= {
+        "the event loop has ended in which this was to be done"
+    }
+    assert "Traceback" not in done.stderr
+    assert "never awaited" not in done.stderr
 
 
 def test_a_memoized_function_stays_a_plain_one():

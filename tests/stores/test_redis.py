@@ -439,6 +439,18 @@ def test_what_is_left_in_another_event_loop_is_closed_there(server, what):
         assert [each.is_connected for each in pool._available_connections] == [False]
 
 
+def test_an_event_loop_may_end_while_what_is_left_in_it_is_closed(server, caplog):
+    """It closes the connections too, and nothing goes wrong when both do, or when two leave it."""
+    store = followed(server.url + "?timeout=5s")
+    with asyncio.Runner() as runner:
+        runner.run(store.get(KEY))
+        link = store._link
+        asyncio.run(store.get(KEY))
+        link.leave()
+    assert link.end.done()
+    assert caplog.records == []
+
+
 def test_an_event_loop_that_has_ended_is_not_asked_to_close(server):
     """It has done so when it ended."""
     store = followed(server.url + "?timeout=5s")

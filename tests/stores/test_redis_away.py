@@ -445,6 +445,30 @@ def test_closing_in_another_event_loop_delivers_what_waits(server, caplog):
     assert store.unacknowledged == 0
 
 
+def test_an_event_loop_that_is_left_goes_on_to_repeat_its_purges(server):
+    """It may be the app's, and the store may have been used elsewhere just once."""
+    store = open_store(f"{server.url}?local=0&timeout=5s", "test")
+    store.follow(RecordingReader())
+
+    async def refused():
+        await store.get(KEY)
+        as_replica(server)
+        with pytest.raises(PurgeNotAcknowledged):
+            await store.append(["a"], hasty=True)
+
+    with asyncio.Runner() as runner:
+        runner.run(refused())
+        left = store._link
+        try:
+            asyncio.run(store.get(KEY))
+            assert store.unacknowledged == 1
+        finally:
+            as_primary(server)
+        runner.run(asyncio.wait_for(left.recovery, 10))
+        assert store.unacknowledged == 0
+        asyncio.run(store.close())
+
+
 async def test_a_deadline_around_closing_stops_no_purge_of_others(server, caplog):
     """Who purges is told that it was not acknowledged, and the log how many are lost."""
     async with opened(server.url) as store:

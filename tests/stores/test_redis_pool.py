@@ -43,6 +43,29 @@ async def test_what_is_connecting_when_its_pool_is_closed(pool):
     assert not connection.is_connected
 
 
+async def test_closing_that_is_cancelled_closes_all_the_same(pool):
+    """However early, as a store has only so long for it."""
+    connection = await pool.get_connection()
+    await pool.release(connection)
+    closing = asyncio.create_task(pool.aclose())
+    await turns(1)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert not connection.is_connected
+
+
+async def test_nobody_waits_for_the_other_side_to_close(pool, monkeypatch):
+    """Who gives back a connection to a pool that is closed has the reply that was waited for."""
+    used = [await pool.get_connection() for _ in range(2)]
+    await pool.aclose()
+    for each in used:
+        monkeypatch.setattr(each._writer, "wait_closed", asyncio.Event().wait)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*map(pool.release, used))
+    assert [each.is_connected for each in used] == [False, False]
+
+
 async def test_a_pool_that_is_closed_keeps_nothing(pool):
     """Who comes late to it is served, but leaves nothing open."""
     await pool.aclose()

@@ -193,9 +193,10 @@ class Cache(DataCache):
         pending: Pending | None,
         began_at: float,
     ) -> None:
-        """Answer one HTTP request that the shortcut did not answer, for all that was *pending*.
+        """Answer one HTTP request that the shortcut did not answer.
 
-        *began_at* is when it came, by `time.perf_counter`.
+        *pending* is what it had looked up, if that had to be waited for. *began_at* is when the
+        request came, by `time.perf_counter`.
         """
         self._threads.note_loop()
         waited, begun = 0.0, None

@@ -108,7 +108,7 @@ class Threads:
         except BaseException:
             future.cancel()
             raise
-        if begun.cancelled() or begun.cancel():
+        if begun.cancel():
             if loop.is_closed():
                 coroutine.close()
             return self._run_in(self._lasting_loop(), begin)

@@ -14,7 +14,8 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, RedisClusterException, RedisError, SlotNotCoveredError
 from redis.exceptions import ConnectionError as NoConnection
 
-from asgi_cache.stores.redis_client import CLOSING_TIMEOUT, FAILURES, Pool, Turns, plain
+from asgi_cache.errors import StoreUnavailable
+from asgi_cache.stores.redis_client import CLOSING_TIMEOUT, FAILURES, Pool, Turns, plain, within
 
 NODE_TIMEOUT: Final = 0.5
 """Seconds that one node may take to say which node has which slot."""
@@ -155,9 +156,8 @@ class Nodes:
         there = {Node(n.host, int(n.port)) for n in self._manager.nodes_cache.values()}
         for node in self._turns.keys() - there:
             pool = self._turns.pop(node).pool
-            with suppress(*FAILURES):
-                async with asyncio.timeout(CLOSING_TIMEOUT):
-                    await pool.aclose()
+            with suppress(StoreUnavailable):
+                await within(CLOSING_TIMEOUT, pool.aclose())
 
     def _new_pool(self, node: Node) -> Pool:
         return Pool(**{**self._settings, **plain(), "host": node.host, "port": node.port})

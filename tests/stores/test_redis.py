@@ -451,6 +451,24 @@ def test_an_event_loop_may_end_while_what_is_left_in_it_is_closed(server, caplog
     assert caplog.records == []
 
 
+async def test_a_link_that_another_thread_takes_the_place_of_is_used_all_the_same(
+    server, monkeypatch
+):
+    """Two event loops may come to use a store at once; each goes on with its own connections."""
+    store = followed(server.url + "?timeout=5s")
+    begin_anew, links = store._purges.begin_anew, []
+
+    def taken_over(link):
+        links.append(link)
+        store._link = None
+        begin_anew(link)
+
+    monkeypatch.setattr(store._purges, "begin_anew", taken_over)
+    assert await store.get(KEY) is None
+    (link,) = links
+    await link.ending.aclose()
+
+
 def test_an_event_loop_that_has_ended_is_not_asked_to_close(server):
     """It has done so when it ended."""
     store = followed(server.url + "?timeout=5s")
